@@ -1,0 +1,92 @@
+"""How functions are compiled: flags and disk cache, decided in one place.
+
+Compiled functions are plain, serial ``njit`` that release the GIL; parallelism is left to
+threads or processes outside. They take arrays, numbers and small tuples. Compiled classes,
+functions as arguments and closures over compiled functions are not used, because Numba
+would compile them again in every process.
+"""
+
+import hashlib
+import warnings
+from pathlib import Path
+
+from numba import njit
+from numba.core import caching
+
+# Sums may be reordered and fused, so that they are vectorized. ``nnan`` and ``ninf`` are
+# left out on purpose: with them, tests for NaN and infinity may be optimized away.
+REORDERED = frozenset({"reassoc", "contract", "arcp", "nsz", "afn"})
+# Sums over indexed elements keep their order: reordered, LLVM turns them into vector
+# gathers, which are slower than single loads on many processors.
+IN_ORDER = frozenset({"contract", "arcp", "nsz", "afn"})
+
+
+def _hash_sources():
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+SOURCES = _hash_sources()
+
+
+class _PackageCache(caching.FunctionCache):
+    """Numba's disk cache, keyed by all sources of the package and never fatal.
+
+    Numba alone watches only the file in which a function is defined: a loss edited in
+    another file would silently keep its old machine code. A cache that cannot be read or
+    written (no permission, a truncated file) means compiling in memory, and one warning.
+    """
+
+    def _index_key(self, sig, codegen):
+        return (*super()._index_key(sig, codegen), SOURCES)
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:
+            _warn_once(error)
+            return None
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except Exception as error:
+            _warn_once(error)
+            self._start_over()
+
+    def _start_over(self):
+        """Empty an unreadable index, so that the next process finds a sound one."""
+        try:
+            self.flush()
+        except OSError:
+            pass
+
+
+_warned = False
+
+
+def _warn_once(error):
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            "skreg compiles in memory because Numba's disk cache cannot be used "
+            f"({type(error).__name__}: {error}); set NUMBA_CACHE_DIR to a writable folder.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def compiled(function=None, *, fastmath=REORDERED):
+    """Compile `function`; with ``NUMBA_DISABLE_JIT=1`` it comes back as it is."""
+    if function is None:
+        return lambda function: compiled(function, fastmath=fastmath)
+    dispatcher = njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
+    if dispatcher is not function:
+        try:
+            dispatcher._cache = _PackageCache(function)
+        except RuntimeError:
+            pass  # no folder can hold a cache file: compile in memory
+    return dispatcher

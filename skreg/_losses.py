@@ -1,0 +1,257 @@
+"""The losses: each stated once, with its formulas, and entered in a registry.
+
+A loss is a function of the target ``y`` and of ``raw_prediction = x @ coef + intercept``
+(here ``p``), written for one row as plain Python; the same lines are compiled into the
+kernels. Classification losses take ``y`` in {-1, +1} and depend on the margin ``y * p``.
+A loss states
+
+    value(y, p)         the loss; ``Half`` in a name says that the factor 1/2 is inside,
+    derivative(y, p)    its derivative in ``p``, a subgradient where there is a kink,
+    conjugate(y, u)     the maximum over ``p`` of ``u * p - value(y, p)``, infinite
+                        outside its domain, which holds 0,
+    max_curvature       the Lipschitz constant of the derivative, None where it jumps,
+    slope_bound         the largest derivative of a regression loss, None if unbounded
+                        (targets -1 and +1 have a scale of their own: None, too).
+
+A new loss is one class and one line in a registry at the end of this file; parameter
+validation, error messages, documentation and tests read the registries.
+
+Small tuple types rather than integer codes: Numba compiles each kernel once per loss
+with the formula inlined, keeps it in the disk cache (functions passed as arguments
+could not be), and the formulas of a loss stay side by side.
+"""
+
+import math
+from typing import NamedTuple
+
+from numba.extending import overload
+
+
+class Loss(NamedTuple):
+    """A loss without parameters."""
+
+
+class LossWithEpsilon(NamedTuple):
+    """A loss of a certain width."""
+
+    epsilon: float
+
+
+class HalfSquaredError(Loss):
+    """``(p - y)^2 / 2``."""
+
+    max_curvature = 1.0
+    slope_bound = None
+
+    def value(self, y, p):
+        return 0.5 * (p - y) ** 2
+
+    def derivative(self, y, p):
+        return p - y
+
+    def conjugate(self, y, u):
+        return u * y + 0.5 * u * u
+
+
+class Huber(LossWithEpsilon):
+    """``r^2 / 2`` where ``|r| <= epsilon``, else ``epsilon * |r| - epsilon^2 / 2``.
+
+    Here ``r = p - y``.
+    """
+
+    max_curvature = 1.0
+
+    @property
+    def slope_bound(self):
+        return self.epsilon
+
+    def value(self, y, p):
+        r = abs(p - y)
+        if r <= self.epsilon:
+            return 0.5 * r * r
+        return self.epsilon * (r - 0.5 * self.epsilon)
+
+    def derivative(self, y, p):
+        return min(max(p - y, -self.epsilon), self.epsilon)
+
+    def conjugate(self, y, u):
+        if abs(u) > self.epsilon:
+            return math.inf
+        return u * y + 0.5 * u * u
+
+
+class EpsilonInsensitive(LossWithEpsilon):
+    """``max(0, |p - y| - epsilon)``."""
+
+    max_curvature = None
+    slope_bound = 1.0
+
+    def value(self, y, p):
+        return max(abs(p - y) - self.epsilon, 0.0)
+
+    def derivative(self, y, p):
+        if p - y > self.epsilon:
+            return 1.0
+        if y - p > self.epsilon:
+            return -1.0
+        return 0.0
+
+    def conjugate(self, y, u):
+        if abs(u) > 1.0:
+            return math.inf
+        return u * y + self.epsilon * abs(u)
+
+
+class SquaredEpsilonInsensitive(LossWithEpsilon):
+    """``max(0, |p - y| - epsilon)^2``."""
+
+    max_curvature = 2.0
+    slope_bound = None
+
+    def value(self, y, p):
+        return max(abs(p - y) - self.epsilon, 0.0) ** 2
+
+    def derivative(self, y, p):
+        return 2.0 * math.copysign(max(abs(p - y) - self.epsilon, 0.0), p - y)
+
+    def conjugate(self, y, u):
+        return u * y + self.epsilon * abs(u) + 0.25 * u * u
+
+
+class LogLoss(Loss):
+    """``log(1 + exp(-y * p))``."""
+
+    max_curvature = 0.25
+    slope_bound = None
+
+    def value(self, y, p):
+        return max(-y * p, 0.0) + math.log1p(math.exp(-abs(p)))
+
+    def derivative(self, y, p):
+        e = math.exp(-abs(p))
+        if y * p > 0:
+            return -y * e / (1.0 + e)
+        return -y / (1.0 + e)
+
+    def conjugate(self, y, u):
+        t = -u * y
+        if t < 0.0 or t > 1.0:
+            return math.inf
+        if t == 0.0 or t == 1.0:
+            return 0.0
+        return t * math.log(t) + (1.0 - t) * math.log1p(-t)
+
+
+class Hinge(Loss):
+    """``max(0, 1 - y * p)``."""
+
+    max_curvature = None
+    slope_bound = None
+
+    def value(self, y, p):
+        return max(1.0 - y * p, 0.0)
+
+    def derivative(self, y, p):
+        return -y if y * p < 1.0 else 0.0
+
+    def conjugate(self, y, u):
+        if u * y > 0.0 or u * y < -1.0:
+            return math.inf
+        return u * y
+
+
+class SquaredHinge(Loss):
+    """``max(0, 1 - y * p)^2``."""
+
+    max_curvature = 2.0
+    slope_bound = None
+
+    def value(self, y, p):
+        return max(1.0 - y * p, 0.0) ** 2
+
+    def derivative(self, y, p):
+        return -2.0 * y * max(1.0 - y * p, 0.0)
+
+    def conjugate(self, y, u):
+        if u * y > 0.0:
+            return math.inf
+        return u * y + 0.25 * u * u
+
+
+class ModifiedHuber(Loss):
+    """``max(0, 1 - y * p)^2`` where ``y * p >= -1``, else ``-4 * y * p``."""
+
+    max_curvature = 2.0
+    slope_bound = None
+
+    def value(self, y, p):
+        if y * p < -1.0:
+            return -4.0 * y * p
+        return max(1.0 - y * p, 0.0) ** 2
+
+    def derivative(self, y, p):
+        return -2.0 * y * min(max(1.0 - y * p, 0.0), 2.0)
+
+    def conjugate(self, y, u):
+        if u * y > 0.0 or u * y < -4.0:
+            return math.inf
+        return u * y + 0.25 * u * u
+
+
+def value(loss, y, p):
+    """Return the loss of one row."""
+    return loss.value(y, p)
+
+
+def derivative(loss, y, p):
+    """Return the derivative of the loss of one row in its raw prediction."""
+    return loss.derivative(y, p)
+
+
+def conjugate(loss, y, u):
+    """Return the convex conjugate of the loss of one row."""
+    return loss.conjugate(y, u)
+
+
+@overload(value, strict=False)
+def _compiled_value(loss, y, p):
+    return loss.instance_class.value
+
+
+@overload(derivative, strict=False)
+def _compiled_derivative(loss, y, p):
+    return loss.instance_class.derivative
+
+
+@overload(conjugate, strict=False)
+def _compiled_conjugate(loss, y, u):
+    return loss.instance_class.conjugate
+
+
+REGRESSION_LOSSES = {
+    "squared_error": HalfSquaredError,
+    "huber": Huber,
+    "epsilon_insensitive": EpsilonInsensitive,
+    "squared_epsilon_insensitive": SquaredEpsilonInsensitive,
+}
+CLASSIFICATION_LOSSES = {
+    "log_loss": LogLoss,
+    "hinge": Hinge,
+    "squared_hinge": SquaredHinge,
+    "modified_huber": ModifiedHuber,
+}
+LOSSES = REGRESSION_LOSSES | CLASSIFICATION_LOSSES
+
+
+def make_loss(name, epsilon=0.1):
+    """Return the loss called `name`; `epsilon` reaches those that have one.
+
+    Examples
+    --------
+    >>> make_loss("huber", epsilon=0.5)
+    Huber(epsilon=0.5)
+    >>> make_loss("log_loss").value(-1.0, 0.0) == math.log(2)
+    True
+    """
+    loss = LOSSES[name]
+    return loss(float(epsilon)) if "epsilon" in loss._fields else loss()
