@@ -1,0 +1,227 @@
+"""Rows of a matrix: the only code that knows dense storage from sparse.
+
+A dense matrix is a C-ordered array, a sparse one the tuple `CSR`. Kernels touch a row only
+through `row_dot`, `row_add` and `prefetch_row`. Each is written once per storage and
+chosen by the type of the matrix: when a kernel is compiled, by the ``overload`` below it;
+without compilation, by the function's own body.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, overload
+from scipy import sparse
+
+from skreg._compile import IN_ORDER, compiled
+
+# A row is asked for this many visits ahead, so that it has arrived when its turn comes.
+ROWS_AHEAD = 16
+# Its weights are asked for once its column indices have come, and only if there are
+# more weights than a processor's cache holds.
+WEIGHTS_AHEAD = 2
+_CACHED_WEIGHTS = 1 << 17
+
+
+class CSR(NamedTuple):
+    """A compressed sparse row matrix.
+
+    ``indices`` are unsigned, which spares compiled code the test for negative ones.
+    """
+
+    data: np.ndarray
+    indices: np.ndarray
+    indptr: np.ndarray
+    shape: tuple
+
+
+def as_rows(X):
+    """Return a checked matrix in the form that kernels take.
+
+    Kernels are compiled once per storage and float type: arrays are read-only, C-ordered
+    and aligned, column indices are uint32 and row pointers int64, whatever `X` has. The
+    data are not copied, unless a sparse matrix is unsorted or holds several values for one
+    element, which are added.
+    """
+    if not sparse.issparse(X):
+        return _read_only(X)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    same_width = X.indices.dtype.itemsize == 4
+    indices = X.indices.view(np.uint32) if same_width else X.indices.astype(np.uint32)
+    indptr = X.indptr.astype(np.int64, copy=False)
+    return CSR(*map(_read_only, (X.data, indices, indptr)), X.shape)
+
+
+def _read_only(array):
+    view = np.require(array, requirements=["C", "A"]).view(np.ndarray)
+    view.flags.writeable = False
+    return view
+
+
+def bytes_per_row(X):
+    """Return how many bytes of memory a row takes on average."""
+    arrays = X[:2] if isinstance(X, CSR) else (X,)
+    return sum(array.nbytes for array in arrays) / max(X.shape[0], 1)
+
+
+def without_features(X, n_rows):
+    """Return `n_rows` rows without any feature, in the storage and float type of `X`."""
+    if not isinstance(X, CSR):
+        return _read_only(np.empty((n_rows, 0), dtype=X.dtype))
+    empty = sparse.csr_matrix((n_rows, 0), dtype=X.data.dtype)
+    return as_rows(empty)
+
+
+def mean_squares(X, weights):
+    """Return the sums of ``weights * X^2`` over the rows, per feature."""
+    if not isinstance(X, CSR):
+        return np.einsum("i,ij,ij->j", weights, X, X)
+    weights_of_values = np.repeat(weights, np.diff(X.indptr))
+    squares = weights_of_values * np.square(X.data, dtype=np.float64)
+    return np.bincount(X.indices, squares, minlength=X.shape[1])
+
+
+@compiled
+def soft(x, threshold):
+    """Return `x` moved towards 0 by `threshold`, and 0 where it is nearer than that."""
+    return np.copysign(max(abs(x) - threshold, 0.0), x)
+
+
+def row_dot(X, i, coef, threshold):
+    """Return ``X[i] @ soft(coef, threshold)``."""
+    dot = _dot_csr if isinstance(X, CSR) else _dot_dense
+    return dot(X, i, coef, threshold)
+
+
+@overload(row_dot)
+def _compiled_row_dot(X, i, coef, threshold):
+    return _dot_dense if isinstance(X, types.Array) else _dot_csr
+
+
+def _dot_dense(X, i, coef, threshold):
+    total = 0.0
+    for j in range(X.shape[1]):
+        total += X[i, j] * soft(coef[j], threshold)
+    return total
+
+
+def _dot_csr(X, i, coef, threshold):
+    return _indexed_dot(X.data, X.indices, X.indptr[i], X.indptr[i + 1], coef, threshold)
+
+
+@compiled(fastmath=IN_ORDER)
+def _indexed_dot(data, indices, start, stop, coef, threshold):
+    total = 0.0
+    for j in range(start, stop):
+        total += data[j] * soft(coef[indices[j]], threshold)
+    return total
+
+
+def row_add(X, i, factor, out):
+    """Add ``factor * X[i]`` to `out`."""
+    add = _add_csr if isinstance(X, CSR) else _add_dense
+    add(X, i, factor, out)
+
+
+@overload(row_add)
+def _compiled_row_add(X, i, factor, out):
+    return _add_dense if isinstance(X, types.Array) else _add_csr
+
+
+def _add_dense(X, i, factor, out):
+    for j in range(X.shape[1]):
+        out[j] += factor * X[i, j]
+
+
+def _add_csr(X, i, factor, out):
+    for j in range(X.indptr[i], X.indptr[i + 1]):
+        out[X.indices[j]] += factor * X.data[j]
+
+
+def row_norm_squared(X, i):
+    """Return ``X[i] @ X[i]``."""
+    norm_squared = _norm_squared_csr if isinstance(X, CSR) else _norm_squared_dense
+    return norm_squared(X, i)
+
+
+@overload(row_norm_squared)
+def _compiled_row_norm_squared(X, i):
+    return _norm_squared_dense if isinstance(X, types.Array) else _norm_squared_csr
+
+
+def _norm_squared_dense(X, i):
+    total = 0.0
+    for j in range(X.shape[1]):
+        total += np.float64(X[i, j]) ** 2
+    return total
+
+
+def _norm_squared_csr(X, i):
+    total = 0.0
+    for j in range(X.indptr[i], X.indptr[i + 1]):
+        total += np.float64(X.data[j]) ** 2
+    return total
+
+
+def prefetch_row(X, i):
+    """Ask the memory for row `i`; this has no effect but on speed."""
+
+
+@overload(prefetch_row)
+def _compiled_prefetch_row(X, i):
+    return _prefetch_dense if isinstance(X, types.Array) else _prefetch_csr
+
+
+def _prefetch_dense(X, i):
+    for j in range(0, X.shape[1], 8):  # 8 doubles are a cache line
+        _prefetch(X, i * X.shape[1] + j)
+
+
+def _prefetch_csr(X, i):
+    for j in range(X.indptr[i], X.indptr[i + 1], 8):
+        _prefetch(X.data, j)
+        _prefetch(X.indices, j)
+
+
+def prefetch_weights(X, i, coef):
+    """Ask the memory for the weights of row `i`, which sparse rows find scattered."""
+
+
+@overload(prefetch_weights)
+def _compiled_prefetch_weights(X, i, coef):
+    return _prefetch_no_weights if isinstance(X, types.Array) else _prefetch_weights_csr
+
+
+def _prefetch_no_weights(X, i, coef):
+    pass
+
+
+def _prefetch_weights_csr(X, i, coef):
+    if coef.shape[0] <= _CACHED_WEIGHTS:
+        return
+    for j in range(X.indptr[i], X.indptr[i + 1]):
+        _prefetch(coef, X.indices[j])
+
+
+@intrinsic
+def _prefetch(typingctx, array, index):
+    """Emit ``llvm.prefetch`` for the element `index` of the flat `array`."""
+
+    def codegen(context, builder, signature, arguments):
+        struct = context.make_array(signature.args[0])(context, builder, arguments[0])
+        element = builder.gep(struct.data, [arguments[1]])
+        address = builder.bitcast(element, ir.IntType(8).as_pointer())
+        int32 = ir.IntType(32)
+        function = builder.module.globals.get("llvm.prefetch.p0") or ir.Function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [address.type, int32, int32, int32]),
+            "llvm.prefetch.p0",
+        )
+        read, into_second_level_cache, data = int32(0), int32(2), int32(1)
+        builder.call(function, [address, read, into_second_level_cache, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen

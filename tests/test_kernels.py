@@ -1,0 +1,118 @@
+import naive
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import sparse
+
+import skreg
+from skreg._averages import make_average
+from skreg._kernels import Iterate, Plan, Strengths, settle, sgd_epoch
+from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
+from skreg._rows import as_rows
+
+PENALTIES = {"none": (0.0, 0.0), "l1": (0.05, 0.0), "l2": (0.0, 0.3), "both": (0.05, 0.3)}
+ORACLES = {"proximal": naive.proximal_sgd, "subgradient": naive.subgradient_sgd}
+
+
+def epoch(X, y, steps, weights, loss, l1, l2, mode, coef=None, average=False, intercept=1):
+    """Run one epoch in storage order; return coef, intercept, mean coef, mean intercept."""
+    n, p = X.shape
+    matrix, raw = as_rows(X), np.zeros(p) if coef is None else np.array(coef)
+    plan = Plan(np.arange(n), steps, weights, intercept * steps)
+    sums = make_average(matrix, np.zeros(p) if average else None, n)
+    strengths = Strengths(l1, l2, mode == "subgradient")
+    scale, threshold, end, intercept_sum = sgd_epoch(
+        matrix, y, plan, Iterate(raw, 1.0, 0.0, 0.0, 0.0), sums, loss, strengths
+    )
+    return settle(raw, scale, threshold), end, sums.total / n, intercept_sum / n
+
+
+def random_problem(rng, name="squared_error"):
+    X = rng.normal(size=(60, 8)) * (rng.random((60, 8)) < 0.4)
+    X[:, 7] = 0.0  # a feature that never comes, and one that comes once, early
+    X[:, 6] = 0.0
+    X[1, 6] = 3.0
+    y = X @ rng.normal(size=8) + 0.5 + 0.1 * rng.normal(size=60)
+    if name in CLASSIFICATION_LOSSES:
+        y = np.where(y > 0, 1.0, -1.0)
+    steps = 0.1 / np.sqrt(1.0 + np.arange(60))
+    return X, y, steps, rng.random(60) * 2
+
+
+@pytest.mark.parametrize("mode", ORACLES)
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("name", LOSSES)
+def test_epoch_equals_naive_loop_for_dense_and_sparse(rng, name, penalty, mode):
+    X, y, steps, weights = random_problem(rng, name)
+    loss, (l1, l2) = make_loss(name), PENALTIES[penalty]
+    *_, (w, b) = ORACLES[mode](X, y, loss, steps, weights, l1, l2)
+    for storage in (np.asarray, sparse.csr_matrix):
+        coef, intercept, _, _ = epoch(storage(X), y, steps, weights, loss, l1, l2, mode)
+        assert_allclose(coef, w, rtol=1e-9, atol=1e-13)
+        assert_allclose(intercept, b, rtol=1e-9)
+        if mode == "proximal":
+            assert (coef[w == 0] == 0).all()
+
+
+@pytest.mark.parametrize("mode", ORACLES)
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_average_is_the_mean_of_all_iterates(rng, penalty, mode):
+    X, y, steps, weights = random_problem(rng)
+    loss, (l1, l2) = make_loss("squared_error"), PENALTIES[penalty]
+    start = rng.normal(size=8)
+    path = list(ORACLES[mode](X, y, loss, steps, weights, l1, l2, coef=start))
+    for storage in (np.asarray, sparse.csr_matrix):
+        _, _, mean, mean_intercept = epoch(
+            storage(X), y, steps, weights, loss, l1, l2, mode, coef=start, average=True
+        )
+        assert_allclose(mean, np.mean([w for w, _ in path], axis=0), atol=1e-13)
+        assert_allclose(mean_intercept, np.mean([b for _, b in path]), atol=1e-13)
+
+
+@pytest.mark.parametrize("mode", ORACLES)
+def test_one_row_is_one_step(rng, mode):
+    x, start, y = rng.normal(size=(1, 5)), rng.normal(size=5), np.array([0.4])
+    loss, eta = make_loss("huber", 0.2), np.array([0.3])
+    coef, *_ = epoch(x, y, eta, np.ones(1), loss, 0.1, 0.2, mode, coef=start)
+    gradient = loss.derivative(y[0], x[0] @ start) * x[0]
+    expected = skreg.step(start, gradient, 0.3, l1=0.1, l2=0.2, mode=mode)
+    assert_allclose(coef, expected, rtol=1e-12)
+
+
+def test_float32_data_are_computed_in_float64(rng):
+    X, y, steps, weights = random_problem(rng)
+    X = X.astype(np.float32)
+    arguments = y, steps, weights, make_loss("squared_error"), 0.05, 0.3, "proximal"
+    for storage in (np.asarray, sparse.csr_matrix):
+        single, *_ = epoch(storage(X), *arguments)
+        double, *_ = epoch(storage(X.astype(np.float64)), *arguments)
+        assert_allclose(single, double, rtol=1e-12)
+
+
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("mode", ORACLES)
+def test_small_scales_are_folded_in(rng, mode, average):
+    """Strong L2 drives the scale below any power of ten many times in one epoch."""
+    X, y, steps, weights = random_problem(rng)
+    loss, l2 = make_loss("squared_error"), 0.9 / steps.max()
+    path = list(ORACLES[mode](X, y, loss, steps, weights, 0.01, l2))
+    for storage in (np.asarray, sparse.csr_matrix):
+        coef, _, mean, _ = epoch(
+            storage(X), y, steps, weights, loss, 0.01, l2, mode, average=average
+        )
+        assert_allclose(coef, path[-1][0], rtol=1e-7, atol=1e-14)
+        if average:
+            assert_allclose(mean, np.mean([w for w, _ in path], axis=0), atol=1e-12)
+
+
+def test_rare_features_lose_their_weight_without_a_visit():
+    """Rows [1, 0] twenty times, then [0, 1]: the first weight must die unvisited."""
+    X = np.repeat([[1.0, 0.0], [0.0, 1.0]], [20, 2000], axis=0)
+    steps, ones = np.full(2020, 0.05), np.ones(2020)
+    for storage in (np.asarray, sparse.csr_matrix):
+        coef, *_ = epoch(
+            storage(X), ones, steps, ones, make_loss("squared_error"), 0.05, 0.0,
+            "proximal", intercept=0,
+        )  # fmt: skip
+        assert coef[0] == 0.0
+        assert_allclose(coef[1], 0.95, atol=1e-6)
