@@ -1,0 +1,270 @@
+r"""The objective, and the certificate that says how far weights are from its optimum.
+
+.. math::
+    F(w, b) = \frac1S \sum_i s_i\, \ell(y_i, x_i^T w + b)
+              + \sum_j \left( l_1 |w_j| + \frac{l_2}2 w_j^2 \right),
+    \qquad S = \sum_i s_i
+
+Fenchel duality gives a lower bound of F for every vector u with
+:math:`\sum_i s_i u_i = 0` (if there is an intercept):
+
+.. math::
+    F(w, b) \ge D(u) = -\frac1S \sum_i s_i\, \ell^*(y_i, u_i) - \sum_j \Omega^*(z_j),
+    \qquad z = -\frac1S X^T (s \cdot u)
+
+where :math:`\Omega^*(z) = \max(0, |z| - l_1)^2 / (2 l_2)`, or for ``l2 = 0`` 0 if
+:math:`|z| \le l_1` and infinity else. At the optimum :math:`u_i = \ell'(y_i, p_i)` makes
+this an equality, so slopes at the current weights, scaled into the domain, give the
+*duality gap* F - D. Rows with positive and negative slopes are scaled apart, so that
+their sums cancel; scaling towards 0 never leaves the domain of a conjugate.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq
+from sklearn.utils import check_array
+
+from skreg._inputs import check_data, check_weights
+from skreg._kernels import conjugate_sum, loss_pass
+from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
+from skreg._rows import as_rows, mean_squares, without_features
+from skreg.penalties import ElasticNet
+
+# Beyond this raw prediction a classification loss does not change its mind.
+_LARGEST_RAW_PREDICTION = 50.0
+
+
+class Problem(NamedTuple):
+    """One objective: the data, the loss and the penalty's strengths.
+
+    ``X`` comes from `skreg._rows.as_rows`, ``y`` holds targets (-1 and +1 for
+    classification), ``rows`` are the rows that count, all of positive weight.
+    """
+
+    X: Any
+    y: np.ndarray
+    sample_weight: np.ndarray
+    rows: np.ndarray
+    loss: Any
+    l1: float
+    l2: float
+    fit_intercept: bool
+
+    @property
+    def n_features(self):
+        return self.X.shape[1]
+
+    @property
+    def weight_sum(self):
+        return self.sample_weight[self.rows].sum()
+
+
+class Certificate(NamedTuple):
+    """What is known of fixed weights.
+
+    ``gap`` bounds the distance of the objective from its optimum. Where nothing is
+    penalized there is no bound, ``gap`` is infinite, and ``residual`` remains to judge by:
+    ``sum_j gradient_j^2 / (2 * curvature_j)``, the decrease of the objective that the
+    optimality (KKT) conditions leave open feature by feature. It is an estimate.
+    """
+
+    objective: float
+    loss: float
+    penalty: float
+    gap: float
+    residual: float
+
+    @property
+    def distance(self):
+        """The gap, or where there is none the residual."""
+        return self.gap if math.isfinite(self.gap) else self.residual
+
+
+def certify(problem, coef, intercept, curvatures):
+    """Return the `Certificate` of weights, by one pass over the rows.
+
+    `curvatures` come from `feature_curvatures`.
+    """
+    X, y, sample_weight, rows, loss, l1, l2, fit_intercept = problem
+    slopes = np.empty(len(rows))
+    gradients = np.zeros((2, len(coef) + 1))
+    weight_sum = problem.weight_sum
+    total = loss_pass(X, y, sample_weight, rows, coef, intercept, loss, slopes, gradients)
+    mean_loss = float(total / weight_sum)
+    penalty = float(l1 * np.abs(coef).sum() + 0.5 * l2 * (coef @ coef))
+    objective = mean_loss + penalty
+
+    gradients /= weight_sum
+    positive, negative = gradients
+    factors = (1.0, 1.0)
+    if fit_intercept:
+        factors = _balancing_factors(positive[-1], -negative[-1])
+    correlation = np.abs(factors[0] * positive[:-1] + factors[1] * negative[:-1])
+
+    def dual(shrinkage):
+        conjugates = conjugate_sum(
+            y, sample_weight, rows, slopes, *(shrinkage * f for f in factors), loss
+        )
+        excess = np.maximum(shrinkage * correlation - l1, 0.0)
+        penalty_conjugate = (excess @ excess) / (2.0 * l2) if l2 > 0.0 else 0.0
+        return -conjugates / weight_sum - penalty_conjugate
+
+    largest = correlation.max(initial=0.0)
+    shrinkages = [min(1.0, l1 / largest) if largest > 0.0 else 1.0]
+    if l2 > 0.0:
+        shrinkages.append(1.0)
+    penalized = l1 > 0.0 or l2 > 0.0
+    gap = math.inf
+    if penalized or len(coef) == 0:
+        gap = max(objective - float(max(map(dual, shrinkages))), 0.0)
+    residual = _residual(problem, gradients.sum(axis=0), curvatures)
+    return Certificate(objective, mean_loss, penalty, gap, residual)
+
+
+def _balancing_factors(positive, negative):
+    """Return factors in [0, 1] that make two sums equal."""
+    smaller = min(positive, negative)
+    if smaller <= 0.0:
+        return 0.0, 0.0
+    return float(smaller / positive), float(smaller / negative)
+
+
+def feature_curvatures(problem):
+    """Return bounds of the objective's curvature per feature, None if penalized."""
+    if problem.l1 > 0.0 or problem.l2 > 0.0:
+        return None
+    weights = np.zeros(len(problem.y))
+    weights[problem.rows] = problem.sample_weight[problem.rows] / problem.weight_sum
+    return (problem.loss.max_curvature or 1.0) * mean_squares(problem.X, weights)
+
+
+def _residual(problem, gradient, curvatures):
+    if curvatures is None:
+        return math.nan
+    curved = curvatures > 0.0
+    residual = (gradient[:-1][curved] ** 2 / (2.0 * curvatures[curved])).sum()
+    if problem.fit_intercept:
+        residual += gradient[-1] ** 2 / (2.0 * (problem.loss.max_curvature or 1.0))
+    return float(residual)
+
+
+def null_model(problem):
+    """Return the intercept and the objective of the model without features.
+
+    The intercept is the root of the derivative of the mean loss, which does not decrease.
+    """
+    y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
+    low, high = y.min(), y.max()
+    if type(problem.loss) in CLASSIFICATION_LOSSES.values():
+        low, high = -_LARGEST_RAW_PREDICTION, _LARGEST_RAW_PREDICTION
+        y, target_of_row = np.unique(y, return_inverse=True)
+        weights = np.bincount(target_of_row, weights)
+    rows = np.arange(len(y))
+    X = without_features(problem.X, len(y))
+
+    def evaluate(intercept):
+        slopes, gradients = np.empty(len(y)), np.zeros((2, 1))
+        total = loss_pass(
+            X, y, weights, rows, np.empty(0), intercept, problem.loss, slopes, gradients
+        )
+        return total / weights.sum(), gradients.sum()
+
+    intercept = 0.0
+    if problem.fit_intercept:
+        intercept = _root(lambda b: evaluate(b)[1], float(low), float(high))
+    return intercept, float(evaluate(intercept)[0])
+
+
+def _root(increasing, low, high):
+    if increasing(low) >= 0.0:
+        return low
+    if increasing(high) <= 0.0:
+        return high
+    return float(brentq(increasing, low, high, xtol=1e-14 * max(abs(low), abs(high))))
+
+
+def objective(
+    X,
+    y,
+    coef,
+    intercept=0.0,
+    *,
+    loss="squared_error",
+    l1=0.0,
+    l2=0.0,
+    epsilon=0.1,
+    sample_weight=None,
+):
+    r"""Return the penalized objective of a linear model.
+
+    .. math::
+        \frac1S \sum_i s_i\, \ell(y_i, x_i^T w + b)
+        + l_1 \|w\|_1 + \frac{l_2}2 \|w\|_2^2, \qquad S = \sum_i s_i
+
+    With ``l1 = alpha * l1_ratio`` and ``l2 = alpha * (1 - l1_ratio)`` this is what the
+    estimators minimize, and so do scikit-learn's `Lasso` and `ElasticNet`.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,)
+        Targets; -1 and +1 for a classification loss.
+    coef : array-like of shape (n_features,)
+        Weights w.
+    intercept : float, default=0.0
+        Intercept b, which is not penalized.
+    loss : str, default="squared_error"
+        Name of the loss, one of those of the two estimators.
+    l1, l2 : float, default=0.0
+        Strengths of the penalty, at least 0.
+    epsilon : float, default=0.1
+        Parameter of the losses that have one.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights s of the rows, at least 0 and not all 0; None means equal ones.
+
+    Returns
+    -------
+    float
+        The objective, in the units of the loss.
+
+    Raises
+    ------
+    ValueError
+        If an array has a wrong shape, is not finite, or the loss is unknown.
+
+    Examples
+    --------
+    >>> import skreg
+    >>> X, y = [[1.0, 0.0], [0.0, 2.0]], [1.0, 3.0]
+    >>> skreg.objective(X, y, [1.0, 1.0], l1=0.5)  # (0^2 + 1^2) / 2 / 2 + 0.5 * 2
+    1.25
+    """
+    if loss not in LOSSES:
+        raise ValueError(f"loss must be one of {sorted(LOSSES)}, not {loss!r}.")
+    X, y = check_data(X, y)
+    coef = check_array(coef, ensure_2d=False, dtype=np.float64, input_name="coef")
+    if coef.shape != (X.shape[1],):
+        raise ValueError(
+            f"coef must have shape ({X.shape[1]},), one weight per feature of X, not "
+            f"{coef.shape}."
+        )
+    y = np.asarray(y, dtype=np.float64)
+    if loss in CLASSIFICATION_LOSSES and not np.isin(y, (-1.0, 1.0)).all():
+        raise ValueError(f"y must hold only -1 and +1 for loss={loss!r}.")
+    weights = check_weights(sample_weight, X)
+    penalty = ElasticNet(l1, l2).value(coef)
+    total = loss_pass(
+        as_rows(X),
+        y,
+        weights,
+        np.flatnonzero(weights),
+        coef,
+        float(intercept),
+        make_loss(loss, epsilon),
+        np.empty(len(y)),
+        np.zeros((2, len(coef) + 1)),
+    )
+    return float(total / weights.sum() + penalty)
