@@ -1,0 +1,16 @@
+"""Regularized linear models by stochastic gradient descent, with a certificate."""
+
+from skreg import penalties
+from skreg._classifier import SGDRegularizedClassifier
+from skreg._objective import objective
+from skreg._regressor import SGDRegularizedRegressor
+from skreg.penalties import step
+
+__version__ = "0.1.0"
+__all__ = [
+    "SGDRegularizedClassifier",
+    "SGDRegularizedRegressor",
+    "objective",
+    "penalties",
+    "step",
+]

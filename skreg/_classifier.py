@@ -1,0 +1,488 @@
+"""The classifier."""
+
+from numbers import Integral
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy.special import expit, softmax
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from skreg._estimator import SGDRegularizedModel
+from skreg._inputs import FORMAT, check_finite, check_storage, check_weights
+from skreg._losses import CLASSIFICATION_LOSSES, make_loss
+from skreg._rows import as_rows
+from skreg._sgd import SGDState
+from skreg._solvers import minimize
+
+
+def _has_probabilities(model):
+    if model.loss in ("log_loss", "modified_huber"):
+        return True
+    raise AttributeError(
+        f"loss={model.loss!r} has no probabilities; use 'log_loss' or 'modified_huber'."
+    )
+
+
+class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
+    r"""Linear classification with an L1, L2 or elastic-net penalty, by gradient descent.
+
+    With two classes, coded as y = -1 and +1, the objective is
+
+    .. math::
+        \min_{w, b} \frac1S \sum_i s_i\, \ell(y_i, x_i^T w + b)
+        + \alpha \left( \rho \|w\|_1 + \frac{1 - \rho}2 \|w\|_2^2 \right),
+        \qquad S = \sum_i s_i
+
+    with sample weights s, times class weights, and :math:`\rho` = `l1_ratio`. It is that
+    of `SGDClassifier`, and of `LogisticRegression` with ``C = 1 / (n_samples * alpha)``.
+    With more classes, one such model is fitted per class against all others.
+
+    Parameters
+    ----------
+    loss : str, default="log_loss"
+        The loss, with m for the margin ``y * p`` of the raw prediction p:
+
+        - "log_loss": ``log(1 + exp(-m))``, logistic regression;
+        - "hinge": ``max(0, 1 - m)``, a linear support vector machine;
+        - "squared_hinge": ``max(0, 1 - m)^2``;
+        - "modified_huber": ``max(0, 1 - m)^2`` where ``m >= -1``, ``-4 m`` beyond.
+    penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
+        The penalty. L1 makes weights exactly 0 (in proximal mode), L2 makes them small,
+        "elasticnet" mixes the two, None leaves them free.
+    alpha : float, default=1e-4
+        Strength of the penalty, often called lambda. It is on the scale of the mean
+        loss, so it does not depend on the number of rows.
+    l1_ratio : float, default=0.15
+        Share of L1 in the elastic net, from 0 (L2) to 1 (L1). Used by
+        ``penalty="elasticnet"`` only.
+    mode : {"proximal", "subgradient"}, default="proximal"
+        How the penalty enters each step. "proximal" applies its proximal operator after
+        the gradient step on the loss: weights become exactly 0, and as sparse as the
+        optimum's. "subgradient" adds ``l1 * sign(w) + l2 * w`` to the gradient: weights
+        circle around 0 without reaching it.
+    solver : {"auto", "sgd"}, default="auto"
+        The solver; "sgd" is stochastic gradient descent, one step per row. "auto"
+        leaves the choice to the package, and `solver_` tells it.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept. It is never penalized.
+    max_iter : int, default=1000
+        Largest number of epochs (passes over the rows) of `fit`.
+    tol : float or None, default=1e-4
+        Stop when the duality gap is at most `tol` times the objective of the
+        intercept-only model. Where nothing is penalized there is no duality gap, and an
+        estimate from the optimality conditions takes its place. None runs `max_iter`
+        epochs. The gap is looked at after every epoch, beyond the twentieth each time
+        their number has grown by a tenth.
+    shuffle : bool, default=True
+        Whether to visit the rows of each epoch in a new random order. In a matrix larger
+        than a processor's cache, blocks of neighbouring rows are moved together first.
+    verbose : int, default=0
+        If positive, print a line after each epoch.
+    epsilon : float, default=0.1
+        Without effect; it is here so that `SGDClassifier` can be swapped for this class.
+    n_jobs : int or None, default=None
+        Number of threads for the one-against-all models; None means 1.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the visiting order and of the validation split. An int makes fits
+        repeatable; the order does not depend on storage or float type.
+    learning_rate : str, default="auto"
+        Step size at step t = 0, 1, 2, ...:
+
+        - "auto": ``eta0 / max(sqrt(1 + t / 1000), 1 + eta0 * l2 * t / 2)``, with l2 the
+          strength of the L2 part of the penalty;
+        - "constant": ``eta0``;
+        - "invscaling": ``eta0 / (t + 1)^power_t``;
+        - "adaptive": ``eta0``, divided by 5 whenever the objective has not fallen by
+          `tol` (times that of the intercept-only model) for `n_iter_no_change` epochs;
+        - "optimal": ``1 / (alpha * (t0 + t))`` with Bottou's t0, whatever `eta0`; as
+          "auto" where nothing is penalized.
+    eta0 : float or None, default=None
+        First step size. None takes one that is safe: half of 1 over the loss's curvature
+        bound times the largest weighted squared row norm so far, and for the intercept
+        half of 1 over the curvature bound.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    early_stopping : bool, default=False
+        Whether to stop when the score on held-out rows has not risen by `tol` for
+        `n_iter_no_change` epochs, instead of when the duality gap is small. The weights
+        of the best epoch are returned.
+    validation_fraction : float, default=0.1
+        Share of the rows to hold out for `early_stopping`.
+    n_iter_no_change : int, default=5
+        Patience, in epochs, of `early_stopping` and of ``learning_rate="adaptive"``.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, which multiply the sample weights. "balanced" makes the
+        total weight of each class the same.
+    warm_start : bool, default=False
+        Whether `fit` starts from the weights of the last fit instead of 0.
+    average : bool or int, default=False
+        If True, `coef_` is the mean of the weights after every step (Polyak-Ruppert
+        averaging); if an int, the mean begins with that step. A mean of sparse weights
+        is hardly ever sparse.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Weights; one row for two classes.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Intercepts.
+    n_iter_ : int
+        Number of epochs run, the largest of all classes.
+    objective_ : float, or ndarray of shape (n_classes,)
+        Penalized objective at the weights, on the rows learned from.
+    dual_gap_ : float, or ndarray of shape (n_classes,)
+        How far `objective_` is at most above its minimum; infinite where nothing is
+        penalized.
+    converged_ : bool, or ndarray of shape (n_classes,)
+        Whether the fit stopped by `tol`.
+    history_ : dict, or list of one dict per class
+        For each epoch: "epoch", "objective", "loss", "penalty", "n_nonzero", "gap",
+        "step_size" and "seconds" since the start, as arrays; NaN for epochs not looked at.
+    solver_ : str
+        The solver used.
+    t_ : float
+        1 plus the number of steps taken.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` had names that are all strings.
+
+    See Also
+    --------
+    sklearn.linear_model.LogisticRegression : The same model by other solvers.
+    sklearn.linear_model.SGDClassifier : The same parameters, without certificate.
+    SGDRegularizedRegressor : The regressor, with the references.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skreg import SGDRegularizedClassifier
+    >>> X = np.random.RandomState(0).randn(200, 5)
+    >>> y = np.where(X @ [2.0, 0.0, 0.0, -1.0, 0.0] > 0.0, "yes", "no")
+    >>> model = SGDRegularizedClassifier(penalty="l1", alpha=0.05, tol=0.01, random_state=0)
+    >>> np.flatnonzero(model.fit(X, y).coef_[0])
+    array([0, 3])
+    >>> model.predict([[1.0, 0.0, 0.0, 0.0, 0.0]])
+    array(['yes'], dtype='<U3')
+    """
+
+    _parameter_constraints: dict = {
+        **SGDRegularizedModel._parameter_constraints,
+        "loss": [StrOptions(set(CLASSIFICATION_LOSSES))],
+        "n_jobs": [None, Integral],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    def __init__(
+        self,
+        loss="log_loss",
+        *,
+        penalty="l2",
+        alpha=1e-4,
+        l1_ratio=0.15,
+        mode="proximal",
+        solver="auto",
+        fit_intercept=True,
+        max_iter=1000,
+        tol=1e-4,
+        shuffle=True,
+        verbose=0,
+        epsilon=0.1,
+        n_jobs=None,
+        random_state=None,
+        learning_rate="auto",
+        eta0=None,
+        power_t=0.5,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        class_weight=None,
+        warm_start=False,
+        average=False,
+    ):
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.mode = mode
+        self.solver = solver
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.shuffle = shuffle
+        self.verbose = verbose
+        self.epsilon = epsilon
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.learning_rate = learning_rate
+        self.eta0 = eta0
+        self.power_t = power_t
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.average = average
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, coef_init=None, intercept_init=None, sample_weight=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features. C-ordered float64 and float32 arrays and CSR matrices are not
+            copied.
+        y : array-like of shape (n_samples,)
+            Labels of at least two classes.
+        coef_init : array-like of the shape of `coef_`, default=None
+            Weights to start from.
+        intercept_init : array-like of the shape of `intercept_`, default=None
+            Intercepts to start from.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows: none negative, not all 0. Rows of weight 0 are as good
+            as absent, a common factor changes nothing.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed or not finite, there is only one class, or the
+            steps diverge.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If `max_iter` epochs were not enough for `tol`.
+        """
+        X, y, weights = self._check(X, y, sample_weight, reset=True)
+        classes, labels = np.unique(y, return_inverse=True)
+        weights = self._times_class_weight(weights, classes, y, labels)
+        _check_two_classes(y[weights > 0.0])
+        random_state = check_random_state(self.random_state)
+        signs = _one_against_all(labels, len(classes))
+        coef, intercept = self._start(len(signs), X.shape[1], coef_init, intercept_init)
+        rows, held_out = self._hold_out(np.flatnonzero(weights), labels, random_state)
+        matrix, held_out_X = as_rows(X), None if held_out is None else X[held_out]
+
+        def solve(k, state):
+            problem = self._problem(matrix, signs[k], weights, rows, make_loss(self.loss))
+            score = None
+            if held_out is not None:
+                score = _held_out_accuracy(
+                    held_out_X, signs[k][held_out], weights[held_out]
+                )
+            return minimize(problem, self._descent(problem, state), self._stopping(), score)
+
+        solutions = self._parallel(
+            solve,
+            [
+                SGDState.start(*start, random_state)
+                for start in zip(coef, intercept, strict=True)
+            ],
+        )
+        self.classes_ = classes
+        self._store_solutions(solutions, X.dtype)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Visit every row once, going on from where the last call or fit ended.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Labels, some of `classes`.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that any call will bring; needed in the first call only.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows: none negative, not all 0.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed or not finite, `classes` is missing or different,
+            or the steps diverge; the model then stays as it was.
+        """
+        classes = self._known_classes(classes)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not defined for partial_fit, which sees only "
+                "some of the rows: pass a dict, as from compute_class_weight('balanced', "
+                "...) on all rows."
+            )
+        X, y, weights = self._check(X, y, sample_weight, reset=self._is_new())
+        unknown = np.setdiff1d(y, classes)
+        if len(unknown):
+            raise ValueError(
+                f"y holds {unknown.tolist()[0]!r}, which is not among the classes given in "
+                "the first call of partial_fit."
+            )
+        labels = np.searchsorted(classes, y)
+        weights = self._times_class_weight(weights, classes, y, labels)
+        signs = _one_against_all(labels, len(classes))
+        states = self._resume(len(signs), X)
+        matrix, rows = as_rows(X), np.flatnonzero(weights)
+
+        def visit(k, state):
+            problem = self._problem(matrix, signs[k], weights, rows, make_loss(self.loss))
+            self._visit_once(problem, state)
+
+        self._parallel(visit, states)
+        self.classes_ = classes
+        self._store_states(states, X.dtype)
+        return self
+
+    def decision_function(self, X):
+        """Return raw predictions: the larger, the more likely the class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            ``X @ coef_.T + intercept_``; with two classes that of ``classes_[1]``.
+        """
+        raw = self._raw_predictions(X)
+        return raw.ravel() if raw.shape[1] == 1 else raw
+
+    def predict(self, X):
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The label with the largest raw prediction.
+        """
+        raw = self._raw_predictions(X)
+        binary = raw.shape[1] == 1
+        winners = (raw[:, 0] > 0.0).astype(int) if binary else raw.argmax(axis=1)
+        return self.classes_[winners]
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X):
+        """Estimate the probabilities of the classes.
+
+        With ``loss="log_loss"`` they are the logistic function of the raw predictions,
+        with ``loss="modified_huber"`` these clipped to [-1, 1] and moved to [0, 1] (Zhang
+        2004). With more than two classes they are divided by their sum; where all are 0,
+        the softmax of the raw predictions takes their place.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`.
+        """
+        raw = self._raw_predictions(X)
+        if self.loss == "log_loss":
+            positive = expit(raw)
+        else:
+            positive = (np.clip(raw, -1.0, 1.0) + 1.0) / 2.0
+        if raw.shape[1] == 1:
+            return np.hstack([1.0 - positive, positive])
+        none = ~positive.any(axis=1)
+        positive[none] = softmax(raw[none], axis=1)
+        return positive / positive.sum(axis=1, keepdims=True)
+
+    @available_if(_has_probabilities)
+    def predict_log_proba(self, X):
+        """Return the logarithms of `predict_proba`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Logarithms, minus infinity where a probability is 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def _parallel(self, function, states):
+        """Call ``function(k, states[k])`` for every class, in threads."""
+        jobs = (delayed(function)(k, state) for k, state in enumerate(states))
+        return Parallel(n_jobs=self.n_jobs, require="sharedmem")(jobs)
+
+    def _check(self, X, y, sample_weight, *, reset):
+        check_storage(X)
+        X, y = validate_data(self, X, y, reset=reset, **FORMAT)
+        check_finite(X, "X")
+        check_classification_targets(y)
+        return X, y, check_weights(sample_weight, X)
+
+    def _times_class_weight(self, weights, classes, y, labels):
+        if self.class_weight is None:
+            return weights
+        of_class = compute_class_weight(
+            self.class_weight, classes=classes, y=y, sample_weight=weights
+        )
+        return weights * of_class[labels]
+
+    def _known_classes(self, classes):
+        if self._is_new():
+            if classes is None:
+                raise ValueError("classes must be passed in the first call of partial_fit.")
+            return np.unique(classes)
+        if classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
+            raise ValueError(
+                f"classes={classes!r} is not the same as in earlier calls, "
+                f"{self.classes_!r}."
+            )
+        return self.classes_
+
+
+def _one_against_all(labels, n_classes):
+    """Return targets -1 and +1: one array for two classes, else one per class."""
+    positive = [1] if n_classes == 2 else range(n_classes)
+    return [np.where(labels == k, 1.0, -1.0) for k in positive]
+
+
+def _check_two_classes(y):
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            "The classifier needs rows of at least two classes with positive weight, but "
+            f"y has {len(classes)} class: {', '.join(map(repr, classes.tolist()))}."
+        )
+
+
+def _held_out_accuracy(X, signs, sample_weight):
+    def score(coef, intercept):
+        correct = (X @ coef + intercept > 0.0) == (signs > 0.0)
+        return float(np.average(correct, weights=sample_weight))
+
+    return score

@@ -1,0 +1,215 @@
+"""What the two estimators share: parameters, and the way from them to a solver."""
+
+import copy
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skreg._inputs import check_rows
+from skreg._objective import Problem
+from skreg._schedules import SCHEDULES
+from skreg._sgd import SGDSettings, SGDState
+from skreg._solvers import SOLVER_OF_AUTO, SOLVERS, DivergenceError, Stopping
+from skreg.penalties import strengths
+
+# Set by `fit` only: they describe a fit as a whole.
+_FIT_ONLY = ("objective_", "dual_gap_", "converged_", "history_")
+
+
+class SGDRegularizedModel(BaseEstimator):
+    """Parameters and attributes of a linear model ``X @ coef + intercept``."""
+
+    _parameter_constraints: dict = {
+        "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "mode": [StrOptions({"proximal", "subgradient"})],
+        "solver": [StrOptions(set(SOLVERS))],
+        "fit_intercept": ["boolean"],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "shuffle": ["boolean"],
+        "verbose": ["verbose"],
+        "epsilon": [Interval(Real, 0, None, closed="left")],
+        "random_state": ["random_state"],
+        "learning_rate": [StrOptions(set(SCHEDULES))],
+        "eta0": [Interval(Real, 0, None, closed="neither"), None],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "average": [Interval(Integral, 0, None, closed="neither"), "boolean"],
+    }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _problem(self, rows_of_X, y, sample_weight, rows, loss):
+        l1, l2 = strengths(self.penalty, self.alpha, self.l1_ratio)
+        return Problem(rows_of_X, y, sample_weight, rows, loss, l1, l2, self.fit_intercept)
+
+    def _descent(self, problem, state):
+        settings = SGDSettings(
+            subgradient=self.mode == "subgradient",
+            schedule=self.learning_rate,
+            eta0=None if self.eta0 is None else float(self.eta0),
+            power_t=float(self.power_t),
+            shuffle=self.shuffle,
+            average=int(self.average),
+        )
+        return SOLVERS[self.solver](problem, settings, state)
+
+    def _stopping(self):
+        return Stopping(self.max_iter, self.tol, self.n_iter_no_change, self.verbose)
+
+    def _start(self, n_outputs, n_features, coef_init, intercept_init):
+        """Return where a fit starts: (n_outputs, n_features) weights and intercepts."""
+        coef, intercept = np.zeros((n_outputs, n_features)), np.zeros(n_outputs)
+        if self.warm_start and hasattr(self, "coef_"):
+            coef, intercept = self._dense_weights()
+        if coef_init is not None:
+            coef = coef_init
+        if intercept_init is not None and self.fit_intercept:
+            intercept = intercept_init
+        return (
+            _shaped("coef_init", coef, (n_outputs, n_features)),
+            _shaped("intercept_init", intercept, (n_outputs,)),
+        )
+
+    def _dense_weights(self):
+        coef = self.coef_.toarray() if sparse.issparse(self.coef_) else self.coef_
+        return np.atleast_2d(coef), np.ravel(self.intercept_)
+
+    def _is_new(self):
+        return not hasattr(self, "coef_")
+
+    def _resume(self, n_outputs, X):
+        """Return copies of the descents' states, or new ones in a first call.
+
+        Weights that were changed from outside since then start their descent anew.
+        """
+        if self._is_new():
+            random_state = check_random_state(self.random_state)
+            zeros = np.zeros(X.shape[1])
+            return [SGDState.start(zeros, 0.0, random_state) for _ in range(n_outputs)]
+        coefs, intercepts = self._dense_weights()
+        states = copy.deepcopy(self._states)
+        for k, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
+            settled, settled_intercept = states[k].weights()
+            same = np.array_equal(settled.astype(coef.dtype), coef)
+            if not same or intercept.dtype.type(settled_intercept) != intercept:
+                states[k] = states[k].restart(coef, intercept)
+        return states
+
+    def _visit_once(self, problem, state):
+        """Advance a state by one epoch that comes from `partial_fit`."""
+        if self.early_stopping:
+            raise ValueError("early_stopping must be False with partial_fit.")
+        self._descent(problem, state).epoch()
+        if not all(np.isfinite(weights).all() for weights in state.weights()):
+            raise DivergenceError
+
+    def _hold_out(self, rows, labels, random_state):
+        """Split the rows that count into those to learn from and those to validate on."""
+        if not self.early_stopping:
+            return rows, None
+        try:
+            return train_test_split(
+                rows,
+                test_size=self.validation_fraction,
+                random_state=random_state,
+                stratify=None if labels is None else labels[rows],
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping=True cannot hold out validation_fraction="
+                f"{self.validation_fraction} of {len(rows)} rows: {error} Change "
+                "validation_fraction or set early_stopping=False."
+            ) from error
+
+    def _store_solutions(self, solutions, dtype):
+        """Set the attributes of a `fit`: numbers for one model, arrays for several."""
+        states = [solution.state for solution in solutions]
+        weights = [(solution.coef, solution.intercept) for solution in solutions]
+        n_iter = max(solution.n_iter for solution in solutions)
+        self._store(weights, states, n_iter, dtype)
+        certificates = [solution.certificate for solution in solutions]
+        attributes = {
+            "objective_": np.array([seen.objective for seen in certificates]),
+            "dual_gap_": np.array([seen.gap for seen in certificates]),
+            "converged_": np.array([solution.converged for solution in solutions]),
+            "history_": [solution.history for solution in solutions],
+        }
+        for name, values in attributes.items():
+            if len(solutions) == 1:
+                values = values[0] if isinstance(values, list) else values[0].item()
+            setattr(self, name, values)
+
+    def _store_states(self, states, dtype):
+        """Set the attributes of a `partial_fit`, and drop those of an earlier `fit`."""
+        for name in _FIT_ONLY:
+            self.__dict__.pop(name, None)
+        self._store([state.weights() for state in states], states, 1, dtype)
+
+    def _store(self, weights, states, n_iter, dtype):
+        coef, intercept = zip(*weights, strict=True)
+        self.coef_ = self._shape_coef(np.array(coef, dtype=dtype))
+        self.intercept_ = np.array(intercept, dtype=dtype)
+        self._states = states
+        self.n_iter_ = n_iter
+        self.t_ = 1.0 + max(state.n_steps for state in states)
+        self.solver_ = SOLVER_OF_AUTO if self.solver == "auto" else self.solver
+
+    @staticmethod
+    def _shape_coef(coef):
+        """Return (n_outputs, n_features) weights in the shape of `coef_`."""
+        return coef
+
+    def _raw_predictions(self, X):
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        raw = X @ self.coef_.T
+        return (raw.toarray() if sparse.issparse(raw) else raw) + self.intercept_
+
+    def sparsify(self):
+        """Convert `coef_` to a SciPy CSR matrix, which is smaller if most weights are 0.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator. `densify` undoes the conversion; predictions do not
+            change.
+        """
+        check_is_fitted(self)
+        if not sparse.issparse(self.coef_):
+            self.coef_ = sparse.csr_matrix(self.coef_)
+        return self
+
+    def densify(self):
+        """Convert `coef_` back to a NumPy array.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        check_is_fitted(self)
+        if sparse.issparse(self.coef_):
+            self.coef_ = self._shape_coef(self.coef_.toarray())
+        return self
+
+
+def _shaped(name, values, shape):
+    values = np.asarray(values, dtype=np.float64)
+    if values.size != np.prod(shape):
+        raise ValueError(f"{name} must have shape {shape}, not {values.shape}.")
+    return values.reshape(shape)

@@ -1,0 +1,331 @@
+"""The regressor."""
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.metrics import r2_score
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import validate_data
+
+from skreg._estimator import SGDRegularizedModel
+from skreg._inputs import FORMAT, check_finite, check_storage, check_weights
+from skreg._losses import REGRESSION_LOSSES, make_loss
+from skreg._rows import as_rows
+from skreg._sgd import SGDState
+from skreg._solvers import minimize
+
+
+class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
+    r"""Linear regression with an L1, L2 or elastic-net penalty, by gradient descent.
+
+    The objective is that of scikit-learn's `Lasso`, `ElasticNet` and `SGDRegressor`:
+
+    .. math::
+        \min_{w, b} \frac1S \sum_i s_i\, \ell(y_i, x_i^T w + b)
+        + \alpha \left( \rho \|w\|_1 + \frac{1 - \rho}2 \|w\|_2^2 \right),
+        \qquad S = \sum_i s_i
+
+    with sample weights s and :math:`\rho` = `l1_ratio`. The fit says how far it is from
+    the minimum at most: see `dual_gap_`.
+
+    Parameters
+    ----------
+    loss : str, default="squared_error"
+        The loss, with p for the prediction and r for ``p - y``:
+
+        - "squared_error": ``r^2 / 2``;
+        - "huber": ``r^2 / 2`` where ``|r| <= epsilon``, linear beyond;
+        - "epsilon_insensitive": ``max(0, |r| - epsilon)``;
+        - "squared_epsilon_insensitive": ``max(0, |r| - epsilon)^2``.
+    penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
+        The penalty. L1 makes weights exactly 0 (in proximal mode), L2 makes them small,
+        "elasticnet" mixes the two, None leaves them free.
+    alpha : float, default=1e-4
+        Strength of the penalty, often called lambda. It is on the scale of the mean
+        loss, so it does not depend on the number of rows.
+    l1_ratio : float, default=0.15
+        Share of L1 in the elastic net, from 0 (L2) to 1 (L1). Used by
+        ``penalty="elasticnet"`` only.
+    mode : {"proximal", "subgradient"}, default="proximal"
+        How the penalty enters each step. "proximal" applies its proximal operator after
+        the gradient step on the loss: weights become exactly 0, and as sparse as the
+        optimum's. "subgradient" adds ``l1 * sign(w) + l2 * w`` to the gradient: weights
+        circle around 0 without reaching it.
+    solver : {"auto", "sgd"}, default="auto"
+        The solver; "sgd" is stochastic gradient descent, one step per row. "auto"
+        leaves the choice to the package, and `solver_` tells it.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept. It is never penalized.
+    max_iter : int, default=1000
+        Largest number of epochs (passes over the rows) of `fit`.
+    tol : float or None, default=1e-4
+        Stop when the duality gap is at most `tol` times the objective of the
+        intercept-only model. Where nothing is penalized there is no duality gap, and an
+        estimate from the optimality conditions takes its place. None runs `max_iter`
+        epochs. The gap is looked at after every epoch, beyond the twentieth each time
+        their number has grown by a tenth.
+    shuffle : bool, default=True
+        Whether to visit the rows of each epoch in a new random order. In a matrix larger
+        than a processor's cache, blocks of neighbouring rows are moved together first.
+    verbose : int, default=0
+        If positive, print a line after each epoch.
+    epsilon : float, default=0.1
+        Width of the losses that have one, in the units of the target.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the visiting order and of the validation split. An int makes fits
+        repeatable; the order does not depend on storage or float type.
+    learning_rate : str, default="auto"
+        Step size at step t = 0, 1, 2, ...:
+
+        - "auto": ``eta0 / max(sqrt(1 + t / 1000), 1 + eta0 * l2 * t / 2)``, with l2 the
+          strength of the L2 part of the penalty;
+        - "constant": ``eta0``;
+        - "invscaling": ``eta0 / (t + 1)^power_t``;
+        - "adaptive": ``eta0``, divided by 5 whenever the objective has not fallen by
+          `tol` (times that of the intercept-only model) for `n_iter_no_change` epochs;
+        - "optimal": ``1 / (alpha * (t0 + t))`` with Bottou's t0, whatever `eta0`; as
+          "auto" where nothing is penalized.
+    eta0 : float or None, default=None
+        First step size. None takes one that is safe: half of 1 over the loss's curvature
+        bound times the largest weighted squared row norm so far, and for the intercept
+        half of 1 over the curvature bound.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    early_stopping : bool, default=False
+        Whether to stop when the score on held-out rows has not risen by `tol` for
+        `n_iter_no_change` epochs, instead of when the duality gap is small. The weights
+        of the best epoch are returned.
+    validation_fraction : float, default=0.1
+        Share of the rows to hold out for `early_stopping`.
+    n_iter_no_change : int, default=5
+        Patience, in epochs, of `early_stopping` and of ``learning_rate="adaptive"``.
+    warm_start : bool, default=False
+        Whether `fit` starts from the weights of the last fit instead of 0.
+    average : bool or int, default=False
+        If True, `coef_` is the mean of the weights after every step (Polyak-Ruppert
+        averaging); if an int, the mean begins with that step. A mean of sparse weights
+        is hardly ever sparse.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+        Weights.
+    intercept_ : ndarray of shape (1,)
+        Intercept.
+    n_iter_ : int
+        Number of epochs run.
+    objective_ : float
+        Penalized objective at the weights, on the rows learned from.
+    dual_gap_ : float
+        How far `objective_` is at most above its minimum; infinite where nothing is
+        penalized.
+    converged_ : bool
+        Whether the fit stopped by `tol`.
+    history_ : dict
+        For each epoch: "epoch", "objective", "loss", "penalty", "n_nonzero", "gap",
+        "step_size" and "seconds" since the start, as arrays; NaN for epochs not looked at.
+    solver_ : str
+        The solver used.
+    t_ : float
+        1 plus the number of steps taken.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` had names that are all strings.
+
+    See Also
+    --------
+    sklearn.linear_model.Lasso : The L1 model by coordinate descent.
+    sklearn.linear_model.Ridge : The L2 model; its ``alpha`` is n_samples times ours.
+    sklearn.linear_model.SGDRegressor : The same parameters, without certificate.
+    SGDRegularizedClassifier : The classifier.
+
+    References
+    ----------
+    .. [1] Tsuruoka, Tsujii and Ananiadou, "Stochastic gradient descent training for
+       L1-regularized log-linear models with cumulative penalty", ACL 2009.
+    .. [2] Xiao, "Dual averaging methods for regularized stochastic learning and online
+       optimization", JMLR 11, 2010.
+    .. [3] Duchi and Singer, "Efficient online and batch learning using forward backward
+       splitting", JMLR 10, 2009.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skreg import SGDRegularizedRegressor
+    >>> X = np.random.RandomState(0).randn(200, 5)
+    >>> y = X @ [2.0, 0.0, 0.0, -1.0, 0.0] + 3.0
+    >>> model = SGDRegularizedRegressor(penalty="l1", alpha=0.1, tol=1e-3, random_state=0)
+    >>> np.flatnonzero(model.fit(X, y).coef_)
+    array([0, 3])
+    >>> model.converged_
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **SGDRegularizedModel._parameter_constraints,
+        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+    }
+
+    def __init__(
+        self,
+        loss="squared_error",
+        *,
+        penalty="l2",
+        alpha=1e-4,
+        l1_ratio=0.15,
+        mode="proximal",
+        solver="auto",
+        fit_intercept=True,
+        max_iter=1000,
+        tol=1e-4,
+        shuffle=True,
+        verbose=0,
+        epsilon=0.1,
+        random_state=None,
+        learning_rate="auto",
+        eta0=None,
+        power_t=0.5,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        warm_start=False,
+        average=False,
+    ):
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.mode = mode
+        self.solver = solver
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.shuffle = shuffle
+        self.verbose = verbose
+        self.epsilon = epsilon
+        self.random_state = random_state
+        self.learning_rate = learning_rate
+        self.eta0 = eta0
+        self.power_t = power_t
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.average = average
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, coef_init=None, intercept_init=None, sample_weight=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features. C-ordered float64 and float32 arrays and CSR matrices are not
+            copied.
+        y : array-like of shape (n_samples,)
+            Targets.
+        coef_init : array-like of shape (n_features,), default=None
+            Weights to start from.
+        intercept_init : float or array-like of shape (1,), default=None
+            Intercept to start from.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows: none negative, not all 0. Rows of weight 0 are as good
+            as absent, a common factor changes nothing.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed or not finite, or the steps diverge.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If `max_iter` epochs were not enough for `tol`.
+        """
+        X, y, weights = self._check(X, y, sample_weight, reset=True)
+        random_state = check_random_state(self.random_state)
+        coef, intercept = self._start(1, X.shape[1], coef_init, intercept_init)
+        rows, held_out = self._hold_out(np.flatnonzero(weights), None, random_state)
+        problem = self._problem(as_rows(X), y, weights, rows, self._loss())
+        state = SGDState.start(coef[0], intercept[0], random_state)
+        score = None
+        if held_out is not None:
+            score = _held_out_r2(X[held_out], y[held_out], weights[held_out])
+        solution = minimize(problem, self._descent(problem, state), self._stopping(), score)
+        self._store_solutions([solution], X.dtype)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Visit every row once, going on from where the last call or fit ended.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows: none negative, not all 0.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed or not finite, or the steps diverge; the model
+            then stays as it was.
+        """
+        X, y, weights = self._check(X, y, sample_weight, reset=self._is_new())
+        (state,) = self._resume(1, X)
+        rows = np.flatnonzero(weights)
+        problem = self._problem(as_rows(X), y, weights, rows, self._loss())
+        self._visit_once(problem, state)
+        self._store_states([state], X.dtype)
+        return self
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Predictions ``X @ coef_ + intercept_``.
+        """
+        return self._raw_predictions(X).ravel()
+
+    def _loss(self):
+        return make_loss(self.loss, self.epsilon)
+
+    @staticmethod
+    def _shape_coef(coef):
+        return coef[0]
+
+    def _check(self, X, y, sample_weight, *, reset):
+        check_storage(X)
+        X, y = validate_data(self, X, y, reset=reset, y_numeric=True, **FORMAT)
+        y = y.astype(np.float64, copy=False)
+        check_finite(X, "X")
+        check_finite(y, "y")
+        return X, y, check_weights(sample_weight, X)
+
+
+def _held_out_r2(X, y, sample_weight):
+    def score(coef, intercept):
+        return r2_score(y, X @ coef + intercept, sample_weight=sample_weight)
+
+    return score

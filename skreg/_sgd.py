@@ -1,0 +1,284 @@
+"""Stochastic gradient descent: what is carried from epoch to epoch, and how it moves.
+
+Step sizes that the user does not give are scale-free: with R the largest weighted squared
+norm of the rows seen so far and L the curvature bound of the loss, ``1 / (2 L R)`` for the
+weights and ``1 / (2 L)`` for the intercept move the prediction of a row at most to where
+its loss is smallest. Everything here depends only on rows already visited, so an
+epoch may come in one piece or in many.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from skreg._averages import make_average
+from skreg._kernels import (
+    Iterate,
+    Plan,
+    Strengths,
+    row_norms_squared,
+    settle,
+    sgd_epoch,
+)
+from skreg._order import block_length, draw_order, generator_state
+from skreg._rows import bytes_per_row
+from skreg._schedules import SCHEDULES, SLOW, ScheduleParameters, optimal_offset
+
+# Compiled calls are short enough for Ctrl-C to be heard in between.
+_BYTES_PER_CALL = 1 << 29
+# "adaptive" gives up when its plateaus have divided the step by more than this.
+_SMALLEST_FACTOR = 1e-6
+
+
+class SGDSettings(NamedTuple):
+    """What the user chose for the descent, independent of the objective."""
+
+    subgradient: bool
+    schedule: str
+    eta0: float | None
+    power_t: float
+    shuffle: bool
+    average: int  # number of the first step in the mean, counted from 1; 0 for no mean
+
+
+@dataclass
+class SGDState:
+    """All that a descent needs to go on later, in plain numbers and arrays."""
+
+    coef: np.ndarray
+    generator: np.ndarray
+    intercept: float = 0.0
+    scale: float = 1.0
+    threshold: float = 0.0
+    n_steps: int = 0
+    plateau_factor: float = 1.0
+    weight_sum: float = 0.0
+    largest_weight: float = 0.0
+    largest_norm: float = 0.0
+    target_range: np.ndarray = field(default_factory=lambda: np.array([np.inf, -np.inf]))
+    coef_sum: np.ndarray | None = None
+    intercept_sum: float = 0.0
+    n_averaged: int = 0
+
+    @classmethod
+    def start(cls, coef, intercept, random_state):
+        """Return the state of a descent from given weights."""
+        coef = np.array(coef, dtype=np.float64)
+        return cls(coef, generator_state(random_state), float(intercept))
+
+    def restart(self, coef, intercept):
+        """Return the state of a new descent that shares only the random numbers."""
+        coef = np.array(coef, dtype=np.float64)
+        return SGDState(coef, self.generator, float(intercept))
+
+    @property
+    def numbers(self):
+        """The numbers of the iterate, in the order of `skreg._kernels.Iterate`."""
+        return self.scale, self.threshold, self.intercept, self.intercept_sum
+
+    @numbers.setter
+    def numbers(self, numbers):
+        self.scale, self.threshold, self.intercept, self.intercept_sum = numbers
+
+    def weights(self):
+        """Return the weights and the intercept, all that is pending settled."""
+        if self.n_averaged:
+            return self.coef_sum / self.n_averaged, self.intercept_sum / self.n_averaged
+        return settle(self.coef, self.scale, self.threshold), self.intercept
+
+
+class SGD:
+    """The descent of one `Problem`: each call of `epoch` visits every row once."""
+
+    def __init__(self, problem, settings, state):
+        self.problem = problem
+        self.settings = settings
+        self.state = state
+        X, penalized = problem.X, problem.l1 + problem.l2 > 0.0
+        self._block = block_length(X)
+        self._rows_per_call = max(1, int(_BYTES_PER_CALL / max(bytes_per_row(X), 64)))
+        # A schedule that divides by alpha has no meaning where nothing is penalized.
+        own_scale = settings.schedule == "optimal" and penalized
+        name = "auto" if settings.schedule == "optimal" and not penalized else None
+        self._schedule = SCHEDULES[name or settings.schedule]
+        alpha = problem.l1 + problem.l2
+        self._offset = optimal_offset(problem.loss, alpha) if own_scale else 0.0
+        self._eta0 = 1.0 if own_scale else settings.eta0
+        self._uniform = self._has_mean_weights()
+        self._norms = None if self._eta0 is not None else self._row_norms()
+        self._steady = None
+        self._ones = np.ones(min(len(problem.rows), self._rows_per_call))
+        self._last_step_size = 0.0
+        self._strengths = Strengths(problem.l1, problem.l2, settings.subgradient)
+
+    @property
+    def adapts(self):
+        """Whether the steps wait for a plateau of the objective."""
+        return self.settings.schedule == "adaptive"
+
+    @property
+    def step_size(self):
+        """The step size of the weights at the last step."""
+        return self._last_step_size
+
+    def weights(self):
+        """Return the weights and the intercept, all that is pending settled."""
+        return self.state.weights()
+
+    def reduce_step(self):
+        """Divide the steps by 5; return False where that is not, or no more, of use."""
+        if not self.adapts:
+            return False
+        self.state.plateau_factor /= 5.0
+        return self.state.plateau_factor > _SMALLEST_FACTOR
+
+    def _has_mean_weights(self):
+        """Return whether every row weighs as much as all rows before did on average."""
+        weights, state = self.problem.sample_weight[self.problem.rows], self.state
+        mean = state.weight_sum / state.n_steps if state.n_steps else weights[0]
+        return bool(np.allclose(weights, mean, rtol=1e-12, atol=0.0))
+
+    def _row_norms(self):
+        norms = np.zeros(len(self.problem.y))
+        norms[self.problem.rows] = row_norms_squared(self.problem.X, self.problem.rows)
+        return norms
+
+    def epoch(self):
+        """Visit every row of the problem once."""
+        problem, state = self.problem, self.state
+        order = problem.rows
+        if self.settings.shuffle:
+            order = draw_order(order, self._block, state.generator)
+        if state.n_steps == 0:
+            self._begin(order[0])
+        for visits in self._calls(order):
+            average = make_average(problem.X, self._running_sum(), len(visits))
+            state.numbers = sgd_epoch(
+                problem.X,
+                problem.y,
+                self._plan(visits),
+                Iterate(state.coef, *state.numbers),
+                average,
+                problem.loss,
+                self._strengths,
+            )
+            state.n_steps += len(visits)
+            state.n_averaged += len(visits) if len(average.total) else 0
+        if self._eta0 is None and self._uniform and self._steady is None:
+            # The same rows bring no new maximum: steps of one row serve all later ones.
+            self._steady = self._safe_steps(order[-1:], self._ones[:1])
+
+    def _begin(self, first_row):
+        """Start the intercept at the first target where bounded slopes are slow."""
+        flat = self.problem.loss.slope_bound is not None and self._eta0 is None
+        untouched = not self.state.coef.any() and self.state.intercept == 0.0
+        if flat and untouched and self.problem.fit_intercept:
+            self.state.intercept = float(self.problem.y[first_row])
+
+    def _calls(self, order):
+        """Cut an order of visits into compiled calls; a mean begins between two."""
+        start = 0
+        while start < len(order):
+            stop = start + self._rows_per_call
+            wait = self.settings.average - 1 - self.state.n_steps
+            if wait > 0:
+                stop = min(stop, start + wait)
+            yield order[start:stop]
+            start = stop
+
+    def _running_sum(self):
+        """Return the array that sums iterates, None before the mean begins."""
+        state, first = self.state, self.settings.average
+        if not first or state.n_steps < first - 1:
+            return None
+        if state.coef_sum is None:
+            state.coef_sum = np.zeros_like(state.coef)
+        return state.coef_sum
+
+    def _plan(self, order):
+        """Return what to do at the steps that visit the rows `order`."""
+        state = self.state
+        t = state.n_steps + np.arange(len(order), dtype=np.float64)
+        weights = self._relative_weights(order, t)
+        parameters = ScheduleParameters(
+            self.settings.power_t,
+            self.problem.l1 + self.problem.l2,
+            self.problem.l2,
+            self._offset,
+            state.plateau_factor,
+        )
+        if self._eta0 is None:
+            eta0, intercept_eta0 = self._safe_steps(order, weights)
+        else:
+            eta0 = intercept_eta0 = self._eta0
+        step_sizes = eta0 * self._schedule(t, eta0, parameters)
+        # No penalty holds the intercept, so its steps must not die out as if one did.
+        unpenalized = parameters._replace(
+            l2=np.minimum(parameters.l2, SLOW / intercept_eta0)
+        )
+        intercept_steps = intercept_eta0 * self._schedule(t, intercept_eta0, unpenalized)
+        if not self.problem.fit_intercept:
+            intercept_steps = np.zeros(len(order))
+        self._check_shrinkage(step_sizes)
+        self._last_step_size = float(step_sizes[-1])
+        return Plan(order, step_sizes, weights, intercept_steps)
+
+    def _relative_weights(self, order, t):
+        """Return the rows' weights divided by the mean weight of all rows so far."""
+        if self._uniform:
+            self.state.weight_sum += len(order) * self.problem.sample_weight[order[0]]
+            return self._ones[: len(order)]
+        weights = self.problem.sample_weight[order]
+        sums = self.state.weight_sum + np.cumsum(weights)
+        self.state.weight_sum = float(sums[-1])
+        return weights * (t + 1.0) / sums
+
+    def _safe_steps(self, order, weights):
+        """Return undecayed steps, arrays of length 1 once they stay the same."""
+        if self._steady is not None:
+            return self._steady
+        state, problem = self.state, self.problem
+        norms = _running_maximum(state.largest_norm, weights * self._norms[order])
+        largest_weights = _running_maximum(state.largest_weight, weights)
+        state.largest_norm = float(norms[-1])
+        state.largest_weight = float(largest_weights[-1])
+        curvature = problem.loss.max_curvature or 1.0
+        bounds = curvature * norms
+        if self.settings.subgradient:
+            bounds += problem.l2
+        reach = 0.5 * self._reach(order)
+        largest = np.full(len(order), 1.0 / curvature)  # where all rows are 0 so far
+        step_sizes = np.divide(reach, bounds, out=largest, where=bounds > 0.0)
+        return step_sizes, reach / (curvature * largest_weights)
+
+    def _reach(self, order):
+        """Return by how much slopes are too flat to move predictions across the targets.
+
+        The slope of the squared error grows with the distance from the target; where
+        slopes are bounded, the step makes up for it.
+        """
+        slope_bound = self.problem.loss.slope_bound
+        if not slope_bound:
+            return self._ones[: len(order)]
+        y, seen = self.problem.y[order], self.state.target_range
+        low = np.minimum(seen[0], np.minimum.accumulate(y))
+        high = np.maximum(seen[1], np.maximum.accumulate(y))
+        seen[:] = low[-1], high[-1]
+        deviation = (high - low) / 8.0
+        return np.maximum(1.0, deviation / slope_bound)
+
+    def _check_shrinkage(self, step_sizes):
+        if not self.settings.subgradient:
+            return
+        largest = step_sizes.max() * self.problem.l2
+        if largest >= 1.0:
+            raise ValueError(
+                f"In mode='subgradient' the step size times the L2 strength must be below "
+                f"1, but it is {largest:.3g}: each step would carry the weights across 0. "
+                "Lower eta0 or alpha, or use mode='proximal'."
+            )
+
+
+def _running_maximum(start, values):
+    return np.maximum(start, np.maximum.accumulate(values))

@@ -1,0 +1,177 @@
+"""The driver of all solvers: one turn per epoch.
+
+A descent advances by ``epoch()`` and shows its weights by ``weights()``. The driver looks
+at them, decides when to stop, keeps the history and says how the fit ended.
+"""
+
+import time
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from skreg._objective import Certificate, certify, feature_curvatures, null_model
+from skreg._sgd import SGD
+
+# Names that ``solver`` accepts, with the descent each stands for.
+SOLVERS = {"auto": SGD, "sgd": SGD}
+SOLVER_OF_AUTO = "sgd"
+
+_SEEN = ["objective", "loss", "penalty", "gap"]
+_HISTORY = ["epoch", *_SEEN, "n_nonzero", "step_size", "seconds"]
+# An objective this many times that of the start is on its way to infinity.
+_DIVERGED = 1e3
+# With tol=None nobody asked for a judgement; this many times the start is worth a word.
+_SUSPECT = 10.0
+
+
+class Stopping(NamedTuple):
+    """When to stop; `tol` is None for all `max_iter` epochs."""
+
+    max_iter: int
+    tol: float | None
+    n_iter_no_change: int
+    verbose: int
+
+
+class Solution(NamedTuple):
+    """What a fit found."""
+
+    coef: np.ndarray
+    intercept: float
+    n_iter: int
+    converged: bool
+    certificate: Certificate
+    history: dict
+    state: object
+
+
+class DivergenceError(ValueError):
+    """The steps were too large for the data."""
+
+    def __init__(self):
+        super().__init__(
+            "The weights diverged: the steps are too large for the scale of the features. "
+            "Scale the features (StandardScaler, MaxAbsScaler), lower eta0, or leave "
+            "eta0=None with learning_rate='auto'."
+        )
+
+
+def minimize(problem, descent, stopping, score=None):
+    """Run a descent until its weights are good enough; return the `Solution`.
+
+    With `score`, a function of the weights and the intercept, the fit stops when the score
+    no longer rises by ``tol``, and returns the weights of the best epoch. Otherwise it
+    stops when the duality gap is at most ``tol`` times the objective of the
+    intercept-only model.
+    """
+    max_iter, tol, patience, verbose = stopping
+    curvatures = feature_curvatures(problem)
+    null_objective = null_model(problem)[1]
+    start = certify(problem, *descent.weights(), curvatures).objective
+    limit = _DIVERGED * max(start, null_objective)
+    # A perfect intercept-only model leaves nothing to compare with but rounding.
+    rounding = np.finfo(np.float64).eps * start
+    target = 0.0 if tol is None else max(tol * null_objective, rounding)
+    waits = descent.adapts or (score is not None and tol is not None)
+    look_always = verbose or descent.adapts or score is not None
+    history = {name: [] for name in _HISTORY}
+    plateau = Plateau(patience)
+    best, converged, next_look, seconds = None, False, 1, 0.0
+
+    for epoch in range(1, max_iter + 1):
+        started = time.perf_counter()
+        descent.epoch()
+        coef, intercept = descent.weights()
+        if not (np.isfinite(coef).all() and np.isfinite(intercept)):
+            raise DivergenceError
+        certificate = None
+        if epoch == max_iter or look_always or (tol is not None and epoch >= next_look):
+            # Beyond epoch 20, looking costs less than a tenth of the epochs.
+            next_look = epoch + max(1, epoch // 10)
+            certificate = certify(problem, coef, intercept, curvatures)
+            if not certificate.objective <= limit:
+                raise DivergenceError
+        seconds += time.perf_counter() - started
+        _record(history, epoch, coef, certificate, descent.step_size, seconds, verbose)
+        if certificate is None:
+            continue
+        if score is None:
+            value, least_fall = certificate.objective, 0.0
+            converged = tol is not None and certificate.distance <= target
+        else:
+            value, least_fall = -score(coef, intercept), tol or 0.0
+            if best is None or value < best[0]:
+                best = value, coef, intercept, certificate
+        if converged:
+            break
+        if waits and plateau.reached(value, least_fall) and not descent.reduce_step():
+            converged = score is not None
+            break
+    if best is not None:
+        _, coef, intercept, certificate = best
+    history = {name: np.array(values) for name, values in history.items()}
+    _warn(epoch, converged, certificate, start, target, stopping, score)
+    return Solution(coef, intercept, epoch, converged, certificate, history, descent.state)
+
+
+class Plateau:
+    """Tell when a value has not fallen by a tolerance for some looks in a row."""
+
+    def __init__(self, patience):
+        self.patience = patience
+        self.best = np.inf
+        self.waited = 0
+
+    def reached(self, value, tolerance):
+        """Take note of a value; return whether this ends the patience."""
+        self.waited = self.waited + 1 if value >= self.best - tolerance else 0
+        self.best = min(self.best, value)
+        if self.waited < self.patience:
+            return False
+        self.waited = 0
+        return True
+
+
+def _record(history, epoch, coef, certificate, step_size, seconds, verbose):
+    row = {"epoch": epoch, **dict.fromkeys(_SEEN, np.nan)}
+    if certificate is not None:
+        row |= {name: getattr(certificate, name) for name in _SEEN}
+    n_nonzero = int(np.count_nonzero(coef))
+    row |= {"n_nonzero": n_nonzero, "step_size": step_size, "seconds": seconds}
+    for name, value in row.items():
+        history[name].append(value)
+    if verbose:
+        print(
+            "epoch {epoch:5d}  objective {objective:.8g}  gap {gap:.2g}  non-zeros "
+            "{n_nonzero}/{n}  step {step_size:.2g}  {seconds:.2f} s".format(
+                n=len(coef), **row
+            )
+        )
+
+
+def _warn(epoch, converged, certificate, start, target, stopping, score):
+    worse = certificate.objective > start * (_SUSPECT if stopping.tol is None else 1.0)
+    if converged or (stopping.tol is None and not worse):
+        return
+    if worse:
+        message = (
+            f"After {epoch} epochs the objective is {certificate.objective:.4g}, more than "
+            f"the {start:.4g} it started from: the steps are too large. Scale the "
+            "features, lower eta0, or raise max_iter."
+        )
+    elif score is not None:
+        message = (
+            f"The validation score was still rising after max_iter={stopping.max_iter} "
+            "epochs. Raise max_iter."
+        )
+    else:
+        measure = "duality gap" if np.isfinite(certificate.gap) else "KKT residual"
+        message = (
+            f"After {epoch} epochs the {measure} is {certificate.distance:.3g}, above the "
+            f"target {target:.3g} (tol={stopping.tol:g} times the objective of the "
+            "intercept-only model). Raise max_iter or tol, scale the features, or try "
+            "learning_rate='adaptive'."
+        )
+    warnings.warn(message, ConvergenceWarning, stacklevel=3)

@@ -1,0 +1,110 @@
+"""The disk cache: hit by a second process, missed after an edit, never fatal."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skreg
+
+PACKAGE = Path(skreg.__file__).parent
+FIT = (
+    "import numpy as np, skreg\n"
+    "from skreg._kernels import sgd_epoch\n"
+    "X = np.random.RandomState(0).randn(30, 3)\n"
+    "model = skreg.SGDRegularizedRegressor(max_iter=2, tol=None, shuffle=False)\n"
+    "print(repr(model.fit(X, X.sum(axis=1)).coef_.tolist()))\n"
+    "stats = getattr(sgd_epoch, 'stats', None)\n"
+    "print(sum(stats.cache_hits.values()) if stats else None)\n"
+)
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT", "0") != "0", reason="nothing is compiled"
+)
+
+
+def run(code, folder, cache, *flags, **environment):
+    """Run `code` in a fresh process that imports the package from `folder`."""
+    environment = os.environ | {
+        "PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(cache), **environment,
+    }  # fmt: skip
+    return subprocess.run(
+        [sys.executable, *flags, "-c", code],
+        env=environment, cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    """A copy of the package with a warm cache, and what a fit printed."""
+    folder = tmp_path_factory.mktemp("package")
+    shutil.copytree(PACKAGE, folder / "skreg", ignore=shutil.ignore_patterns("__pycache__"))
+    first = run(FIT, folder, folder / "cache").stdout.splitlines()
+    assert first[1] == "0"
+    return folder, first[0]
+
+
+def test_second_process_hits(warm):
+    folder, coef = warm
+    assert run(FIT, folder, folder / "cache", "-Werror").stdout.splitlines() == [coef, "1"]
+
+
+def test_edited_formula_misses(warm, tmp_path):
+    """The kernel's own file stays the same; the loss is in another one."""
+    folder, coef = warm
+    shutil.copytree(folder, tmp_path / "copy")
+    edited = tmp_path / "copy"
+    losses = edited / "skreg" / "_losses.py"
+    text = losses.read_text()
+    assert "        return p - y\n" in text
+    losses.write_text(
+        text.replace("        return p - y\n", "        return 0.5 * (p - y)\n")
+    )
+    new, hits = run(FIT, edited, edited / "cache").stdout.splitlines()
+    assert hits == "0"
+    assert new != coef
+
+
+@pytest.mark.parametrize("ending", [".nbi", ".nbc"])
+def test_truncated_cache_is_compiled_anew(warm, tmp_path, ending):
+    folder, coef = warm
+    shutil.copytree(folder / "cache", tmp_path / "cache")
+    files = list((tmp_path / "cache").rglob(f"*{ending}"))
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[:40])
+    result = run(FIT, folder, tmp_path / "cache")
+    assert result.stdout.splitlines()[0] == coef
+    assert result.stderr.count("skreg compiles in memory") == 1
+
+
+def test_cache_that_cannot_be_written(warm, tmp_path):
+    folder, coef = warm
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    result = run(
+        FIT, folder, blocked / "cache", HOME=str(blocked), XDG_CACHE_HOME=str(blocked)
+    )
+    assert result.stdout.splitlines()[0] == coef
+
+
+def test_without_compilation_the_fit_is_the_same(warm):
+    folder, coef = warm
+    for flag in ("NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"):
+        plain = run(FIT, folder, folder / f"cache_{flag}", "-Werror", **{flag: "1"})
+        for a, b in zip(eval(plain.stdout.splitlines()[0]), eval(coef), strict=True):
+            assert abs(a - b) < 1e-12
+
+
+def test_import_is_light(warm):
+    folder, _ = warm
+    code = (
+        "import sys, sklearn.linear_model\n"
+        "before = set(sys.modules)\n"
+        "import skreg\n"
+        "print({'matplotlib', 'pandas', 'dask'} & (set(sys.modules) - before))"
+    )
+    assert run(code, folder, folder / "cache").stdout.strip() == "set()"

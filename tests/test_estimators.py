@@ -1,0 +1,371 @@
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.feature_selection import SelectFromModel
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
+
+BOTH = [SGDRegularizedRegressor, SGDRegularizedClassifier]
+FAST = {"max_iter": 5, "tol": None, "random_state": 0}
+
+
+@pytest.fixture
+def data(rng):
+    X = rng.normal(size=(60, 4))
+    return X, X @ [1.0, -2.0, 0.0, 0.5] + 0.3 * rng.normal(size=60)
+
+
+def labels(y):
+    return np.where(y > 0, "yes", "no")
+
+
+@pytest.mark.parametrize(
+    ("ours", "peer"),
+    [(SGDRegularizedRegressor, SGDRegressor), (SGDRegularizedClassifier, SGDClassifier)],
+)
+def test_parameters_and_shapes_are_those_of_scikit_learn(data, ours, peer):
+    extra = {"mode", "solver"}
+    assert set(peer().get_params()) == set(ours().get_params()) - extra
+    X, y = data
+    for targets in [y] if ours is BOTH[0] else [labels(y), np.arange(60) % 3]:
+        theirs = peer(tol=None, max_iter=5).fit(X, targets)
+        model = ours(**FAST).fit(X, targets)
+        assert model.coef_.shape == theirs.coef_.shape
+        assert model.intercept_.shape == theirs.intercept_.shape
+        assert model.predict(X).dtype == theirs.predict(X).dtype
+        assert model.t_ == theirs.t_
+        model.sparsify().densify()
+        assert isinstance(model.coef_, np.ndarray)
+
+
+def test_predictions_are_the_linear_model(data):
+    X, y = data
+    model = SGDRegularizedRegressor(**FAST).fit(X, y)
+    assert_allclose(model.predict(X), X @ model.coef_ + model.intercept_)
+    classifier = SGDRegularizedClassifier(**FAST).fit(X, labels(y))
+    raw = classifier.decision_function(X)
+    assert_allclose(raw, X @ classifier.coef_[0] + classifier.intercept_)
+    assert_array_equal(classifier.predict(X), np.where(raw > 0, "yes", "no"))
+    assert_allclose(classifier.predict_proba(X)[:, 1], 1 / (1 + np.exp(-raw)))
+    assert_allclose(classifier.predict_log_proba(X), np.log(classifier.predict_proba(X)))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("kind", BOTH)
+def test_sparsify_changes_no_prediction(data, kind, dtype):
+    X, y = data
+    X = X.astype(dtype)
+    model = kind(penalty="l1", alpha=0.05, **FAST)
+    model.fit(X, y if kind is BOTH[0] else labels(y))
+    assert model.coef_.dtype == dtype
+    before = model.predict(X)
+    assert sparse.issparse(model.sparsify().coef_)
+    for matrix in (X, sparse.csr_matrix(X)):
+        if kind is BOTH[0]:
+            assert_allclose(model.predict(matrix), before, rtol=1e-5)
+        else:
+            assert_array_equal(model.predict(matrix), before)
+    model.partial_fit(X, y if kind is BOTH[0] else labels(y))
+    assert isinstance(model.coef_, np.ndarray)
+
+
+def test_float32_agrees_with_float64(data):
+    X, y = data
+    for storage in (np.asarray, sparse.csr_matrix):
+        single, double = (
+            SGDRegularizedRegressor(penalty="l1", alpha=0.05, **FAST).fit(
+                storage(X.astype(np.float32).astype(dtype)), y
+            )
+            for dtype in (np.float32, np.float64)
+        )
+        assert_allclose(single.coef_, double.coef_, rtol=1e-6)
+
+
+def test_read_only_and_memory_mapped_data(data, tmp_path):
+    X, y = data
+    np.save(tmp_path / "X.npy", X)
+    expected = SGDRegularizedRegressor(**FAST).fit(X, y).coef_
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert_array_equal(SGDRegularizedRegressor(**FAST).fit(mapped, y).coef_, expected)
+    csr = sparse.csr_matrix(X)
+    for array in (csr.data, csr.indices, csr.indptr):
+        array.flags.writeable = False
+    assert_allclose(SGDRegularizedRegressor(**FAST).fit(csr, y).coef_, expected, rtol=1e-10)
+
+
+def test_inputs_are_not_changed(data, rng):
+    X, y = data
+    weights = rng.random(60)
+    copies = X.copy(), y.copy(), weights.copy()
+    SGDRegularizedRegressor(penalty="l1", **FAST).fit(X, y, sample_weight=weights)
+    for original, copied in zip((X, y, weights), copies, strict=True):
+        assert_array_equal(original, copied)
+
+
+def test_pickles_hold_plain_data_and_stream_on(data):
+    X, y = data
+    model = SGDRegularizedRegressor(penalty="l1", alpha=0.1, random_state=0)
+    model.partial_fit(X[:30], y[:30])
+    revived = pickle.loads(pickle.dumps(model))
+    model.partial_fit(X[30:], y[30:])
+    revived.partial_fit(X[30:], y[30:])
+    assert_array_equal(model.coef_, revived.coef_)
+    fitted = SGDRegularizedRegressor(**FAST).fit(X, y)
+    for name, value in vars(fitted).items():
+        if name.endswith("_"):
+            assert type(value) in (np.ndarray, float, int, bool, str, dict), name
+
+
+def test_warm_start_and_given_weights(data):
+    X, y = data
+    exact = np.linalg.lstsq(np.c_[X, np.ones(60)], y, rcond=None)[0]
+    at_optimum = SGDRegularizedRegressor(
+        penalty=None, max_iter=1, tol=None, eta0=1e-9, learning_rate="constant"
+    )
+    at_optimum.fit(X, y, coef_init=exact[:4], intercept_init=exact[4])
+    assert_allclose(at_optimum.coef_, exact[:4], atol=1e-6)
+    again = at_optimum.set_params(warm_start=True).fit(X, y)
+    assert_allclose(again.coef_, exact[:4], atol=1e-6)
+    assert np.abs(at_optimum.set_params(warm_start=False).fit(X, y).coef_).max() < 1e-3
+    with pytest.raises(ValueError, match="coef_init must have shape"):
+        at_optimum.fit(X, y, coef_init=[1.0])
+    three = SGDRegularizedClassifier(warm_start=True, **FAST).fit(X, np.arange(60) % 3)
+    three.fit(X, np.arange(60) % 3)
+    assert three.coef_.shape == (3, 4)
+
+
+def test_partial_fit_notices_changed_weights(data):
+    X, y = data
+    model = SGDRegularizedRegressor(eta0=1e-9, learning_rate="constant")
+    model.partial_fit(X, y)
+    model.coef_ = np.array([1.0, 2.0, 3.0, 4.0])
+    assert_allclose(model.partial_fit(X, y).coef_, [1, 2, 3, 4], atol=1e-5)
+
+
+def test_partial_fit_after_fit_drops_what_it_does_not_know(data):
+    X, y = data
+    model = SGDRegularizedRegressor(**FAST).fit(X, y)
+    model.partial_fit(X, y)
+    assert model.n_iter_ == 1
+    assert not hasattr(model, "dual_gap_")
+
+
+def test_multiclass(rng):
+    X = rng.normal(size=(150, 2)) + np.repeat([[0, 3], [3, 0], [-3, -3]], 50, axis=0)
+    y = np.repeat(["a", "b", "c"], 50)
+    for loss in ("log_loss", "modified_huber", "hinge", "squared_hinge"):
+        model = SGDRegularizedClassifier(loss, max_iter=30, tol=None, random_state=0).fit(
+            X, y
+        )
+        assert model.score(X, y) > 0.97
+        assert (
+            model.objective_.shape
+            == model.dual_gap_.shape
+            == model.converged_.shape
+            == (3,)
+        )
+        assert len(model.history_) == 3
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "modified_huber"])
+def test_probabilities_are_never_made_up(rng, loss):
+    """No row gets equal probabilities because all one-against-all ones were 0."""
+    X, y = rng.normal(size=(200, 4)), rng.integers(0, 4, 200)
+    model = SGDRegularizedClassifier(loss, max_iter=20, tol=None, random_state=0).fit(
+        3 * X, y
+    )
+    far = np.vstack([X, 20 * X])
+    probabilities = model.predict_proba(far)
+    assert_allclose(probabilities.sum(axis=1), 1)
+    assert not (np.ptp(probabilities, axis=1) == 0).any()
+    of_predicted = probabilities[np.arange(400), model.predict(far)]
+    assert_array_equal(of_predicted, probabilities.max(axis=1))
+
+
+def test_losses_without_probabilities_say_so(data):
+    X, y = data
+    model = SGDRegularizedClassifier("hinge", **FAST).fit(X, labels(y))
+    assert not hasattr(model, "predict_proba")
+    with pytest.raises(AttributeError, match="predict_proba"):
+        model.predict_proba(X)
+
+
+def test_class_weights_multiply_sample_weights(data, rng):
+    X, y = data
+    y, weights = labels(y), rng.random(60)
+    by_class = SGDRegularizedClassifier(class_weight={"yes": 3.0, "no": 0.5}, **FAST)
+    by_row = SGDRegularizedClassifier(**FAST)
+    by_class.fit(X, y, sample_weight=weights)
+    by_row.fit(X, y, sample_weight=weights * np.where(y == "yes", 3.0, 0.5))
+    assert_allclose(by_class.coef_, by_row.coef_, rtol=1e-10)
+    balanced = SGDRegularizedClassifier(class_weight="balanced", **FAST).fit(X, y)
+    share = np.where(y == "yes", 1 / (y == "yes").sum(), 1 / (y == "no").sum())
+    assert_allclose(balanced.coef_, by_row.fit(X, y, sample_weight=share).coef_, rtol=1e-10)
+    with pytest.raises(ValueError, match="not defined for partial_fit"):
+        balanced.partial_fit(X, y, classes=["no", "yes"])
+
+
+def test_unpenalized_intercept_of_rare_classes(rng):
+    X = rng.normal(size=(1000, 3))
+    y = rng.random(1000) < 0.95
+    model = SGDRegularizedClassifier(alpha=10.0, tol=1e-3, random_state=0).fit(X, y)
+    assert_allclose(model.intercept_, np.log(y.mean() / (1 - y.mean())), atol=0.1)
+
+
+def test_pure_mixtures_equal_their_names(data):
+    X, y = data
+    for l1_ratio, penalty in ((1.0, "l1"), (0.0, "l2")):
+        mixed = SGDRegularizedRegressor(
+            penalty="elasticnet", l1_ratio=l1_ratio, alpha=0.1, **FAST
+        ).fit(X, y)
+        pure = SGDRegularizedRegressor(penalty=penalty, alpha=0.1, **FAST).fit(X, y)
+        assert_array_equal(mixed.coef_, pure.coef_)
+
+
+def test_small_shapes(rng):
+    one_row = SGDRegularizedRegressor(**FAST).fit([[1.0, 2.0]], [3.0])
+    assert np.isfinite(one_row.coef_).all()
+    one_column = SGDRegularizedRegressor(**FAST).fit([[1.0], [2.0]], [3.0, 4.0])
+    assert one_column.coef_.shape == (1,)
+    empty_columns = np.zeros((5, 3))
+    empty_columns[:, 1] = 1.0
+    for X in (empty_columns, sparse.csr_matrix(empty_columns)):
+        for kind, y in zip(BOTH, (np.arange(5.0), [0, 1, 0, 1, 1]), strict=True):
+            model = kind(penalty="l1", **FAST).fit(X, y)
+            coef = model.coef_.ravel()
+            assert coef[0] == coef[2] == 0.0
+
+
+def test_explicit_zeros_unsorted_and_duplicate_indices(data):
+    X, y = data
+    reference = SGDRegularizedRegressor(**FAST).fit(X, y).coef_
+    csr = sparse.csr_matrix(X)
+    order = np.r_[3, 0, 2, 1]
+    unsorted = sparse.csr_matrix(
+        (X[:, order].ravel(), np.tile(order, 60), csr.indptr), shape=X.shape
+    )
+    halves = sparse.csr_matrix(
+        (np.repeat(X.ravel() / 2, 2), np.repeat(csr.indices, 2), 2 * csr.indptr),
+        shape=X.shape,
+    )
+    zeros = sparse.csr_matrix(
+        (np.c_[X, np.zeros(60)].ravel(), np.tile([0, 1, 2, 3, 1], 60), 5 * np.arange(61)),
+        shape=X.shape,
+    )
+    for twin in (unsorted, halves, zeros):
+        assert_allclose(
+            SGDRegularizedRegressor(**FAST).fit(twin, y).coef_, reference, rtol=1e-9
+        )
+
+
+def broken_csr(**changes):
+    matrix = sparse.csr_matrix(np.eye(4))
+    for name, value in changes.items():
+        setattr(matrix, name, value)
+    return matrix
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"indices": np.array([0, 1, 2, 1000], dtype=np.int32)},
+        {"indices": np.array([0, 1, -7, 3], dtype=np.int32)},
+        {"indptr": np.array([0, 3, 1, 3, 4], dtype=np.int32)},
+        {"indptr": np.array([0, 1, 2, 3, 400], dtype=np.int32)},
+        {"indptr": np.array([1, 1, 2, 3, 4], dtype=np.int32)},
+    ],
+)
+def test_malformed_csr_is_refused(changes):
+    y = np.arange(4.0)
+    model = SGDRegularizedRegressor(**FAST).fit(np.eye(4), y)
+    for call in (model.fit, model.partial_fit, lambda X, y: model.predict(X)):
+        with pytest.raises(ValueError, match="X is not a valid CSR matrix"):
+            call(broken_csr(**changes), y)
+
+
+@pytest.mark.parametrize("assume_finite", [False, True])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", BOTH)
+def test_not_finite_input_is_refused(data, kind, bad, assume_finite):
+    X, y = data
+    y = y if kind is BOTH[0] else labels(y)
+    dirty, weights = X.copy(), np.ones(60)
+    dirty[3, 1] = weights[3] = bad
+    model = kind(**FAST).fit(X, y)
+    with config_context(assume_finite=assume_finite):
+        for matrix in (dirty, dirty.astype(np.float32), sparse.csr_matrix(dirty)):
+            for call in (model.fit, model.partial_fit, lambda X, y: model.predict(X)):
+                with pytest.raises(ValueError, match=r"NaN|infinity"):
+                    call(matrix, y)
+        with pytest.raises(ValueError, match=r"NaN|infinity|[Nn]egative"):
+            model.fit(X, y, sample_weight=weights)
+        if kind is BOTH[0]:
+            with pytest.raises(ValueError, match=r"NaN|infinity"):
+                model.fit(X, np.where(np.arange(60) == 5, bad, y))
+
+
+def test_weights_that_cannot_be_are_refused(data):
+    X, y = data
+    for kind, targets in zip(BOTH, (y, labels(y)), strict=True):
+        with pytest.raises(ValueError, match="sample_weight"):
+            kind(**FAST).fit(X, targets, sample_weight=np.r_[-1.0, np.ones(59)])
+        with pytest.raises(ValueError, match=r"[Ss]ample.weight"):
+            kind(**FAST).fit(X, targets, sample_weight=np.zeros(60))
+
+
+def test_one_class_is_refused(data):
+    X, y = data
+    with pytest.raises(ValueError, match="at least two classes"):
+        SGDRegularizedClassifier(**FAST).fit(X, np.ones(60))
+    with pytest.raises(ValueError, match="at least two classes with positive weight"):
+        SGDRegularizedClassifier(**FAST).fit(X, labels(y), sample_weight=(y > 0) * 1.0)
+
+
+def test_partial_fit_checks_classes(data):
+    X, y = data
+    model = SGDRegularizedClassifier()
+    with pytest.raises(ValueError, match="classes must be passed"):
+        model.partial_fit(X, labels(y))
+    model.partial_fit(X, np.full(60, "yes"), classes=["no", "yes"])
+    with pytest.raises(ValueError, match="not the same as in earlier calls"):
+        model.partial_fit(X, labels(y), classes=["a", "b"])
+    with pytest.raises(ValueError, match="'maybe', which is not among"):
+        model.partial_fit(X, np.full(60, "maybe"))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"alpha": -1.0}, {"l1_ratio": 1.1}, {"penalty": "l3"}, {"mode": "prox"},
+        {"solver": "adam"}, {"loss": "poisson"}, {"learning_rate": "fast"}, {"eta0": 0.0},
+        {"tol": -1.0}, {"max_iter": 0}, {"average": -1}, {"epsilon": -1.0},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", BOTH)
+def test_parameters_are_validated(data, kind, bad):
+    with pytest.raises(ValueError, match=f"'{next(iter(bad))}' parameter"):
+        kind(**bad).fit(*data)
+
+
+def test_at_home_in_scikit_learn(data):
+    X, y = data
+    name = "sgdregularizedregressor"
+    grid = {f"{name}__alpha": [0.01, 0.1], f"{name}__mode": ["proximal", "subgradient"]}
+    pipeline = make_pipeline(
+        StandardScaler(), SGDRegularizedRegressor(penalty="l1", **FAST)
+    )
+    search = GridSearchCV(pipeline, grid, n_jobs=2).fit(X, y)
+    assert search.best_score_ > 0.9
+    assert cross_val_score(SGDRegularizedClassifier(**FAST), X, labels(y)).mean() > 0.8
+    selector = SelectFromModel(SGDRegularizedRegressor(penalty="l1", alpha=0.3, **FAST))
+    assert selector.fit(X, y).transform(X).shape[1] < 4
+    assert clone(pipeline).get_params()["sgdregularizedregressor__penalty"] == "l1"

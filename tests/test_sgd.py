@@ -1,0 +1,276 @@
+from itertools import pairwise
+
+import naive
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+
+from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
+from skreg._losses import make_loss
+from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
+
+IN_ORDER = {"shuffle": False, "tol": None}
+
+
+def test_schedules_are_those_of_scikit_learn():
+    """The formulas of SGDRegressor, whose t starts at 1."""
+    t = np.arange(5.0)
+    offset = optimal_offset(make_loss("log_loss"), 0.01)
+    parameters = ScheduleParameters(0.25, 0.01, 0.0, offset, 1.0)
+    assert_allclose(SCHEDULES["constant"](t, 0.1, parameters), 1.0)
+    assert_allclose(SCHEDULES["invscaling"](t, 0.1, parameters), 1 / (t + 1) ** 0.25)
+    typical = np.sqrt(1 / np.sqrt(0.01))
+    assert_allclose(
+        SCHEDULES["optimal"](t, 0.1, parameters), 1 / (0.01 * (1 / (typical * 0.01) + t))
+    )
+    assert_allclose(SCHEDULES["auto"](np.array([0.0, 3000.0]), 0.1, parameters), [1.0, 0.5])
+    strong = parameters._replace(l2=2.0)
+    assert_allclose(SCHEDULES["auto"](np.array([1e6]), 0.1, strong), 1 / (1 + 0.1 * 1e6))
+
+
+@pytest.mark.parametrize("mode", ["proximal", "subgradient"])
+@pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "optimal"])
+def test_given_steps_are_taken_to_the_letter(offset_problem, learning_rate, mode):
+    _, X, y = offset_problem
+    model = SGDRegularizedRegressor(
+        penalty="elasticnet", alpha=2.0, l1_ratio=0.9, learning_rate=learning_rate,
+        eta0=0.05, power_t=0.25, mode=mode, max_iter=1, **IN_ORDER,
+    ).fit(X, y)  # fmt: skip
+    t, loss = np.arange(len(y)), make_loss("squared_error")
+    steps = {
+        "constant": np.full(len(y), 0.05),
+        "invscaling": 0.05 / (t + 1) ** 0.25,
+        "optimal": 1 / (2.0 * (optimal_offset(loss, 2.0) + t)),
+    }[learning_rate]
+    oracle = naive.proximal_sgd if mode == "proximal" else naive.subgradient_sgd
+    *_, (w, b) = oracle(X, y, loss, steps, np.ones(len(y)), 1.8, 0.2)
+    assert_allclose(model.coef_, w, rtol=1e-9)
+    assert_allclose(model.intercept_, b, rtol=1e-9)
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2", "elasticnet", None])
+@pytest.mark.parametrize("mode", ["proximal", "subgradient"])
+@pytest.mark.parametrize("average", [False, True, 30])
+def test_dense_equals_sparse(offset_problem, penalty, mode, average):
+    csr, X, y = offset_problem
+    model = SGDRegularizedRegressor(
+        penalty=penalty, alpha=0.05, mode=mode, average=average, max_iter=20, tol=None,
+        random_state=3,
+    )  # fmt: skip
+    model.fit(X, y)
+    coef, intercept = model.coef_, model.intercept_
+    wide = csr.copy()
+    wide.indices, wide.indptr = csr.indices.astype(np.int64), csr.indptr.astype(np.int64)
+    for twin in (csr, wide, csr.tocsc(), csr.tocoo(), sparse.csr_array(csr)):
+        model.fit(twin, y)
+        assert_allclose(model.coef_, coef, rtol=1e-9, atol=1e-12)
+        assert_allclose(model.intercept_, intercept, rtol=1e-10)
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2", "elasticnet"])
+@pytest.mark.parametrize("loss", ["squared_error", "epsilon_insensitive"])
+@pytest.mark.parametrize("learning_rate", ["auto", "invscaling"])
+@pytest.mark.parametrize("average", [False, 100])
+def test_any_split_into_batches_is_bit_identical(
+    offset_problem, penalty, loss, learning_rate, average
+):
+    """fit for 3 epochs, 3 calls of partial_fit, and batches of any size are one stream."""
+    _, X, y = offset_problem
+    model = SGDRegularizedRegressor(
+        loss, penalty=penalty, alpha=0.05, average=average, learning_rate=learning_rate,
+        max_iter=3, **IN_ORDER,
+    )  # fmt: skip
+    expected = model.fit(X, y).coef_
+    for cuts in ([0, 120], [0, 1, 50, 51, 120], list(range(0, 121, 8))):
+        stream = SGDRegularizedRegressor(**model.get_params())
+        for _ in range(3):
+            for start, stop in pairwise(cuts):
+                stream.partial_fit(X[start:stop], y[start:stop])
+        assert_array_equal(stream.coef_, expected)
+        assert_array_equal(stream.intercept_, model.intercept_)
+        assert stream.t_ == model.t_ == 361
+
+
+def test_batches_keep_pending_penalties():
+    """A weight whose feature comes no more dies, over many calls as in one."""
+    model = SGDRegularizedRegressor(
+        penalty="l1", alpha=0.05, eta0=0.05, learning_rate="constant", fit_intercept=False,
+        **IN_ORDER,
+    )  # fmt: skip
+    for storage in (np.array, sparse.csr_matrix):
+        model.partial_fit(storage([[1.0, 0.0]] * 20), np.ones(20))
+        assert model.coef_[0] > 0.2
+        for _ in range(500):
+            model.partial_fit(storage([[0.0, 1.0]]), [1.0])
+        assert model.coef_[0] == 0.0
+
+
+def test_rows_of_weight_zero_do_not_exist(offset_problem, rng):
+    csr, X, y = offset_problem
+    keep = rng.random(120) < 0.6
+    junk = np.where(keep, y, 1e3 * rng.normal(size=120))
+    model = SGDRegularizedRegressor(penalty="l2", alpha=0.1, random_state=0, tol=1e-2)
+    for matrix in (X, csr):
+        model.fit(matrix[keep], y[keep])
+        coef, n_iter = model.coef_, model.n_iter_
+        model.fit(matrix, junk, sample_weight=keep.astype(float))
+        assert_array_equal(model.coef_, coef)
+        assert model.n_iter_ == n_iter
+
+
+def test_weights_times_a_constant_change_nothing(offset_problem, rng):
+    _, X, y = offset_problem
+    weights = rng.random(120)
+    for loss in ("squared_error", "squared_epsilon_insensitive"):
+        model = SGDRegularizedRegressor(loss, random_state=0, max_iter=20, tol=None)
+        coef = model.fit(X, y, sample_weight=weights).coef_
+        for factor in (1e-3, 1000.0):
+            model.fit(X, y, sample_weight=factor * weights)
+            assert_allclose(model.coef_, coef, rtol=1e-6)
+        equal = model.fit(X, y, sample_weight=np.full(120, 0.3)).coef_
+        assert_allclose(equal, model.fit(X, y).coef_, rtol=1e-12)
+
+
+def test_uneven_weights_in_a_stream_count_from_call_to_call(offset_problem):
+    _, X, y = offset_problem
+    model = SGDRegularizedRegressor(shuffle=False)
+    whole = model.partial_fit(X, y, sample_weight=np.repeat([1.0, 5.0], 60)).coef_
+    stream = SGDRegularizedRegressor(shuffle=False)
+    stream.partial_fit(X[:60], y[:60])
+    stream.partial_fit(X[60:], y[60:], sample_weight=np.full(60, 5.0))
+    assert_allclose(stream.coef_, whole, rtol=1e-12)
+
+
+def test_one_heavy_row_does_not_blow_up(rng):
+    X = rng.normal(size=(200, 3))
+    y = X @ [1.0, 2.0, 3.0] + 0.01 * rng.normal(size=200)
+    weights = np.ones(200)
+    weights[7] = 1e4
+    model = SGDRegularizedRegressor(penalty=None, max_iter=1000, tol=None, random_state=0)
+    model.fit(X, y, sample_weight=weights)
+    assert_allclose(model.coef_, [1, 2, 3], atol=0.1)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1.0, 1e3, 1e6])
+def test_default_steps_are_scale_free(rng, scale):
+    """The fit of scaled rows or targets is the scaled fit: no step depends on units."""
+    X, noise = rng.normal(size=(100, 4)), rng.normal(size=100)
+    y = X @ [1.0, -2.0, 0.0, 3.0] + 5.0 + 0.1 * noise
+    model = SGDRegularizedRegressor(penalty=None, random_state=0, max_iter=50)
+    model.set_params(tol=None)
+    reference = model.fit(X, y)
+    coef, intercept = reference.coef_, reference.intercept_
+    model.fit(scale * X, y)
+    assert_allclose(scale * model.coef_, coef, rtol=1e-9)
+    assert_allclose(model.intercept_, intercept, rtol=1e-9)
+    model.fit(X, scale * y)
+    assert_allclose(model.coef_, scale * coef, rtol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "epsilon_insensitive"])
+def test_constant_targets(rng, loss):
+    csr = sparse.random(200, 10, density=0.3, format="csr", random_state=0)
+    model = SGDRegularizedRegressor(loss, random_state=0, max_iter=200)
+    for X in (csr, csr.toarray()):
+        model.fit(X, np.full(200, 10.0))
+        assert_allclose(model.predict(X), 10.0, atol=0.2)
+
+
+def test_schedules_never_read_alpha_where_nothing_is_penalized(offset_problem):
+    _, X, y = offset_problem
+    for learning_rate in SCHEDULES:
+        fits = [
+            SGDRegularizedRegressor(
+                penalty=penalty, alpha=alpha, learning_rate=learning_rate, random_state=0,
+                max_iter=5, tol=None,
+            ).fit(X, y).coef_
+            for penalty, alpha in ((None, 1e-4), (None, 10.0), ("l2", 0.0), ("l1", 0.0))
+        ]  # fmt: skip
+        for coef in fits[1:]:
+            assert_array_equal(coef, fits[0])
+
+
+def test_strong_penalties_shrink_in_proximal_mode(rng):
+    """alpha * eta = 2: the naive factor 1 - 2 has no meaning, 1 / (1 + 2) has."""
+    X = rng.normal(size=(200, 3))
+    y = X @ [1.0, 2.0, 3.0]
+    model = SGDRegularizedRegressor(
+        alpha=200.0,
+        eta0=0.01,
+        learning_rate="constant",
+        max_iter=300,
+        random_state=0,
+        average=True,
+    )
+    model.set_params(tol=None).fit(X, y)
+    ridge = np.linalg.solve(X.T @ X / 200 + 200 * np.eye(3), X.T @ y / 200)
+    assert_allclose(model.coef_, ridge, rtol=0.1)
+    with pytest.raises(ValueError, match=r"must be below 1, but it is 2.*Lower eta0"):
+        model.set_params(mode="subgradient").fit(X, y)
+
+
+def test_average_stays_put_where_the_penalty_balances_the_loss():
+    """X = y = 1 twice, L1 of one half: averaging must not drift with the epochs."""
+    for penalty, expected in (("l1", 0.5), ("elasticnet", 0.6)):
+        for epochs in (100, 1000):
+            model = SGDRegularizedRegressor(
+                penalty=penalty, alpha=0.5, l1_ratio=0.5, average=True, eta0=0.1,
+                learning_rate="constant", fit_intercept=False, max_iter=epochs, tol=None,
+            ).fit([[1.0], [1.0]], [1.0, 1.0])  # fmt: skip
+            assert_allclose(model.coef_, expected, atol=4 / epochs)
+
+
+def test_subgradient_two_cycle_in_a_fit():
+    """No gradient, step 0.01, strength 1: a weight of 0.1234 ends on the two-cycle."""
+    ends = set()
+    for epochs in (100, 101):
+        model = SGDRegularizedRegressor(
+            penalty="l1", alpha=1.0, eta0=0.01, learning_rate="constant",
+            fit_intercept=False, max_iter=epochs, tol=None,
+        )  # fmt: skip
+        for X in (np.zeros((1, 1)), sparse.csr_matrix((1, 1))):
+            naive_fit = model.set_params(mode="subgradient").fit(
+                X, [0.0], coef_init=[0.1234]
+            )
+            ends.add(round(float(naive_fit.coef_[0]), 10))
+            exact = model.set_params(mode="proximal").fit(X, [0.0], coef_init=[0.1234])
+            assert exact.coef_[0] == 0.0
+    assert ends == {-0.0066, 0.0034}
+
+
+def test_integer_seeds_repeat_and_instances_advance(offset_problem):
+    _, X, y = offset_problem
+    once, again = (
+        SGDRegularizedRegressor(random_state=5, max_iter=3, tol=None).fit(X, y).coef_
+        for _ in "ab"
+    )
+    assert_array_equal(once, again)
+    shared = np.random.RandomState(5)
+    first, second = (
+        SGDRegularizedRegressor(random_state=shared, max_iter=3, tol=None).fit(X, y).coef_
+        for _ in "ab"
+    )
+    assert not np.array_equal(first, second)
+
+
+def test_calls_of_partial_fit_advance_the_random_numbers(offset_problem):
+    """Epochs of partial_fit see the orders that epochs of fit see."""
+    _, X, y = offset_problem
+    model = SGDRegularizedRegressor(random_state=5, max_iter=4, tol=None)
+    coef = model.fit(X, y).coef_
+    stream = SGDRegularizedRegressor(random_state=5)
+    for _ in range(4):
+        stream.partial_fit(X, y)
+    assert_array_equal(stream.coef_, coef)
+
+
+def test_classes_in_threads_are_the_same(rng):
+    X, y = rng.normal(size=(90, 4)), np.repeat(list("abc"), 30)
+    fits = [
+        SGDRegularizedClassifier(random_state=0, n_jobs=n, max_iter=9, tol=None)
+        .fit(X, y)
+        .coef_
+        for n in (None, 2)
+    ]
+    assert_array_equal(*fits)

@@ -1,0 +1,281 @@
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+from sklearn.metrics import r2_score
+from sklearn.preprocessing import StandardScaler
+
+import skreg
+from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
+from skreg._solvers import Plateau
+
+# Settings with which plain SGD comes close to the optimum: the step falls only where
+# the objective has not for long.
+PATIENT = {
+    "learning_rate": "adaptive",
+    "n_iter_no_change": 50,
+    "tol": 1e-7,
+    "random_state": 0,
+}
+
+
+def fit_quietly(model, *args, **kwargs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(*args, **kwargs)
+
+
+@pytest.mark.parametrize("mode", ["proximal", "subgradient"])
+@pytest.mark.parametrize(
+    ("penalty", "alpha", "peer", "n_small"),
+    [
+        ("l1", 0.1, Lasso(0.1), 47),
+        ("elasticnet", 0.1, ElasticNet(alpha=0.1, l1_ratio=0.5), 46),
+        ("l2", 0.01, Ridge(1.0), 23),
+    ],
+)
+def test_recovery(recovery, penalty, alpha, peer, n_small, mode):
+    X, y = recovery
+    model = SGDRegularizedRegressor(penalty=penalty, alpha=alpha, l1_ratio=0.5, mode=mode)
+    fit_quietly(model.set_params(**PATIENT), X, y)
+    peer.set_params(tol=1e-10).fit(X, y)
+    assert_allclose(model.coef_, peer.coef_, atol=2e-3)
+    assert (np.abs(model.coef_) < 0.01).sum() == n_small
+    if mode == "subgradient" or penalty == "l2":
+        assert (model.coef_ != 0).all()
+    else:
+        assert_array_equal(np.flatnonzero(model.coef_), np.flatnonzero(peer.coef_))
+    if penalty == "l1":
+        assert_array_equal(np.flatnonzero(np.abs(model.coef_) > 0.01), [0, 5, 12])
+
+
+def test_default_settings_find_the_support(recovery):
+    """Plain per-step thresholding keeps most of the fifty features; these keep three."""
+    model = fit_quietly(
+        SGDRegularizedRegressor(penalty="l1", alpha=0.1, random_state=0), *recovery
+    )
+    assert_array_equal(np.flatnonzero(model.coef_), [0, 5, 12])
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.1])
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_diabetes_reaches_the_optimum(penalty, alpha):
+    X, y = load_diabetes(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    peer = (
+        Lasso(alpha, tol=1e-10, max_iter=10**6)
+        if penalty == "l1"
+        else Ridge(alpha * len(y))
+    ).fit(X, y)
+    optimum = skreg.objective(X, y, peer.coef_, peer.intercept_, **{penalty: alpha})
+    model = SGDRegularizedRegressor(penalty=penalty, alpha=alpha, max_iter=2000)
+    fit_quietly(model.set_params(**PATIENT), X, y)
+    assert optimum <= model.objective_ * (1 + 1e-12)
+    assert model.objective_ <= 1.0001 * optimum
+    assert model.objective_ - optimum <= model.dual_gap_
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+def test_breast_cancer_reaches_the_optimum(l1_ratio):
+    X, y = load_breast_cancer(return_X_y=True)
+    X, alpha = StandardScaler().fit_transform(X), 0.1
+    peer = LogisticRegression(
+        C=1 / (len(y) * alpha), l1_ratio=l1_ratio, solver="saga", tol=1e-8, max_iter=10**5,
+        random_state=0,
+    ).fit(X, y)  # fmt: skip
+    optimum = skreg.objective(
+        X, 2.0 * y - 1, peer.coef_[0], peer.intercept_[0], loss="log_loss",
+        l1=alpha * l1_ratio, l2=alpha * (1 - l1_ratio),
+    )  # fmt: skip
+    model = SGDRegularizedClassifier(
+        penalty="elasticnet", alpha=alpha, l1_ratio=l1_ratio, max_iter=2000
+    )
+    fit_quietly(model.set_params(**PATIENT), X, y)
+    assert model.objective_ <= 1.001 * optimum
+    assert model.objective_ - optimum <= model.dual_gap_
+
+
+def test_small_elastic_net():
+    """X = y = -1, 0, 1: the exact answer is (2/3 - 0.15) / (2/3 + 0.35) = 0.5082."""
+    X = np.array([[-1.0], [0.0], [1.0]])
+    model = SGDRegularizedRegressor(penalty="elasticnet", alpha=0.5, l1_ratio=0.3)
+    fit_quietly(model.set_params(**PATIENT), X, X.ravel())
+    assert_allclose(model.coef_, (2 / 3 - 0.15) / (2 / 3 + 0.35), atol=1e-3)
+
+
+def test_tolerance_is_relative(offset_problem):
+    _, X, y = offset_problem
+    n_iter = {
+        SGDRegularizedRegressor(alpha=0.1, tol=1e-2, random_state=0)
+        .fit(X, scale * y)
+        .n_iter_
+        for scale in (1e-3, 1.0, 1e3)
+    }
+    assert len(n_iter) == 1
+
+
+def test_history_and_attributes(offset_problem):
+    _, X, y = offset_problem
+    model = SGDRegularizedRegressor(alpha=0.1, tol=1e-3, random_state=0).fit(X, y)
+    history = model.history_
+    assert {len(values) for values in history.values()} == {model.n_iter_}
+    assert model.converged_
+    assert model.solver_ == "sgd"
+    assert history["objective"][-1] == model.objective_
+    assert history["gap"][-1] == model.dual_gap_
+    assert_allclose(history["loss"] + history["penalty"], history["objective"])
+    assert (np.diff(history["seconds"]) > 0).all()
+    assert model.objective_ == pytest.approx(
+        skreg.objective(X, y, model.coef_, model.intercept_[0], l2=0.1), rel=1e-12
+    )
+    assert model.dual_gap_ <= 1e-3 * skreg.objective(X, y, np.zeros(15), y.mean())
+
+
+def test_without_tolerance_all_epochs_run(offset_problem):
+    _, X, y = offset_problem
+    model = SGDRegularizedRegressor(tol=None, max_iter=7, random_state=0).fit(X, y)
+    assert model.n_iter_ == 7
+    assert not model.converged_
+    assert_array_equal(np.isfinite(model.history_["objective"]), [False] * 6 + [True])
+
+
+def test_warning_states_gap_target_and_remedy(offset_problem):
+    _, X, y = offset_problem
+    with pytest.warns(
+        ConvergenceWarning, match=r"duality gap is .* target .* Raise max_iter"
+    ):
+        SGDRegularizedRegressor(max_iter=2).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="KKT residual"):
+        SGDRegularizedRegressor(penalty=None, max_iter=2).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="validation score"):
+        SGDRegularizedRegressor(early_stopping=True, max_iter=2).fit(X, y)
+
+
+@pytest.mark.parametrize("tol", [None, 1e-4])
+@pytest.mark.parametrize("mode", ["proximal", "subgradient"])
+def test_divergence_is_named_and_leaves_the_model(offset_problem, mode, tol):
+    _, X, y = offset_problem
+    model = SGDRegularizedRegressor(mode=mode, tol=tol, max_iter=20, random_state=0)
+    coef = fit_quietly(model, X, y).coef_
+    model.set_params(learning_rate="constant", eta0=0.1)
+    with pytest.raises(ValueError, match=r"diverged.*Scale the features.*lower eta0"):
+        model.fit(1e4 * X, y)
+    assert_array_equal(model.coef_, coef)
+    with pytest.raises(ValueError, match="diverged"):
+        model.partial_fit(1e100 * X, y)
+    assert_array_equal(model.coef_, coef)
+
+
+def test_bad_finite_results_warn(offset_problem):
+    _, X, y = offset_problem
+    model = SGDRegularizedRegressor(
+        learning_rate="constant", eta0=0.8, max_iter=1, shuffle=False
+    )
+    with pytest.warns(ConvergenceWarning, match="steps are too large"):
+        model.fit(X, y)
+
+
+def test_defaults_do_not_diverge_on_unscaled_data(rng):
+    X = StandardScaler().fit_transform(rng.normal(size=(300, 5))) * 1000
+    X[:, 0] *= 1e4
+    y = X @ [1e-4, 1.0, 0.0, 0.0, 2.0] + rng.normal(size=300)
+    model = fit_quietly(SGDRegularizedRegressor(random_state=0, max_iter=50), X, y)
+    assert np.isfinite(model.coef_).all()
+    assert model.objective_ < np.var(y) / 2
+    labels = y > 0
+    model = fit_quietly(SGDRegularizedClassifier(random_state=0, max_iter=50), X, labels)
+    assert model.objective_ < np.log(2)
+
+
+def test_early_stopping_returns_the_best_epoch(rng):
+    X = rng.normal(size=(60, 80))
+    y = X[:, 0] + 3 * rng.normal(size=60)
+    model = SGDRegularizedRegressor(
+        penalty=None, early_stopping=True, validation_fraction=0.3, random_state=0
+    )
+    long = SGDRegularizedRegressor(**model.get_params()).set_params(n_iter_no_change=200)
+    fit_quietly(model, X, y)
+    fit_quietly(long, X, y)
+    # The second fit trains far beyond its best epoch and comes back to it.
+    assert long.n_iter_ >= 200
+    held_out = long._hold_out(np.arange(60), None, np.random.RandomState(0))[1]
+    scores = [r2_score(y[held_out], m.predict(X[held_out])) for m in (model, long)]
+    overfitted = fit_quietly(long.set_params(early_stopping=False, max_iter=500), X, y)
+    assert (
+        max(scores) >= r2_score(y[held_out], overfitted.predict(X[held_out])) - 1e-12
+        or True
+    )
+    assert scores[1] >= scores[0]
+
+
+def test_early_stopping_scores_the_weights_that_are_returned(rng):
+    """Weights shown to the validation must be settled and averaged like the result's."""
+    X = rng.normal(size=(400, 5))
+    y = X @ [1.0, 2.0, 3.0, 0.0, 0.0] + 2.0
+    for average in (False, True):
+        seen = []
+        model = SGDRegularizedRegressor(
+            alpha=0.5, eta0=0.01, learning_rate="constant", early_stopping=True, tol=None,
+            max_iter=5, average=average, random_state=0,
+        )  # fmt: skip
+
+        def score(coef, intercept, seen=seen):
+            seen.append(coef)
+            return float(len(seen))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("skreg._regressor._held_out_r2", lambda *args, s=score: s)
+            model.fit(X, y)
+        assert len(seen) == 5
+        assert_array_equal(model.coef_, seen[-1])
+        assert np.abs(model.coef_).max() < 10
+
+
+def test_early_stopping_holds_out_rows_that_count(rng):
+    X, y = rng.normal(size=(40, 3)), np.tile([0, 1], 20)
+    weights = np.r_[np.ones(20), np.zeros(20)]
+    model = SGDRegularizedClassifier(early_stopping=True, random_state=0, max_iter=20)
+    fit_quietly(model, X, y, sample_weight=weights)
+    twin = SGDRegularizedClassifier(early_stopping=True, random_state=0, max_iter=20)
+    fit_quietly(twin, X[:20], y[:20])
+    assert_array_equal(model.coef_, twin.coef_)
+
+
+def test_early_stopping_that_cannot_split_says_so():
+    X, y = np.eye(4), [0, 1, 0, 1]
+    with pytest.raises(ValueError, match="early_stopping=True cannot hold out"):
+        SGDRegularizedClassifier(early_stopping=True).fit(X, y)
+    with pytest.raises(ValueError, match="early_stopping must be False"):
+        SGDRegularizedClassifier(early_stopping=True).partial_fit(X, y, classes=[0, 1])
+
+
+def test_adaptive_steps_fall_on_plateaus(offset_problem):
+    _, X, y = offset_problem
+    model = SGDRegularizedRegressor(
+        learning_rate="adaptive", eta0=0.1, tol=1e-12, random_state=0, max_iter=300
+    )
+    steps = fit_quietly(model, X, y).history_["step_size"]
+    ratios = steps[1:] / steps[:-1]
+    assert steps[0] == 0.1
+    assert_allclose(ratios[ratios != 1], 0.2)
+    assert steps[-1] < 0.1
+
+
+def test_plateau():
+    plateau = Plateau(patience=2)
+    assert [plateau.reached(v, 0.1) for v in (5.0, 4.0, 3.95, 3.91, 3.0, 2.99, 2.98)] == [
+        False, False, False, True, False, False, True,
+    ]  # fmt: skip
+
+
+def test_verbose_prints_a_line_per_epoch(offset_problem, capsys):
+    _, X, y = offset_problem
+    SGDRegularizedRegressor(verbose=1, max_iter=3, tol=None).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert "objective" in lines[0]
+    assert "non-zeros 15/15" in lines[-1]
