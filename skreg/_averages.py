@@ -20,7 +20,7 @@ from skreg._rows import CSR, soft
 class Average(NamedTuple):
     """A running sum of iterates over the steps of one kernel call.
 
-    ``total`` is empty if no mean is asked for. The other arrays serve sparse rows only:
+    The other arrays than ``total`` serve sparse rows only:
     ``last[j]`` is the first step whose weight of feature j is still to be added,
     ``thresholds[s]`` the raw threshold after step s, and ``scale_sums[s]`` and
     ``shift_sums[s]`` the sums of scale and of scale times threshold over steps before s.
@@ -33,17 +33,13 @@ class Average(NamedTuple):
     shift_sums: np.ndarray
 
 
-NO_AVERAGE = Average(np.empty(0), np.empty(0, dtype=np.int64), *(np.empty(0),) * 3)
-
-
 def make_average(X, total, n_steps):
-    """Return an `Average` that adds to `total`, or one that does nothing for None."""
+    """Return an `Average` that adds to `total`; None if that is None."""
     if total is None:
-        return NO_AVERAGE
-    if not isinstance(X, CSR):
-        return NO_AVERAGE._replace(total=total)
-    last = np.zeros(X.shape[1], dtype=np.int64)
-    return Average(total, last, *(np.zeros(n_steps + 1) for _ in range(3)))
+        return None
+    n_features, n_sums = (X.shape[1], n_steps + 1) if isinstance(X, CSR) else (0, 0)
+    last = np.zeros(n_features, dtype=np.int64)
+    return Average(total, last, *(np.zeros(n_sums) for _ in range(3)))
 
 
 @compiled

@@ -34,8 +34,6 @@ from skreg._rows import (
     prefetch_weights,
     row_add,
     row_dot,
-    row_norm_squared,
-    soft,
 )
 
 # The scale is folded into the raw weights before these lose digits to its smallness.
@@ -77,11 +75,10 @@ class Strengths(NamedTuple):
 def sgd_epoch(X, y, plan, iterate, average, loss, strengths):
     """Visit rows as `plan` says; return the numbers of the iterate after the last step.
 
-    The array ``iterate.coef`` is changed in place, and the arrays of `average` if it
-    is not empty.
+    The array ``iterate.coef`` is changed in place, and the arrays of `average`, unless
+    that is None: then nothing that serves it is compiled.
     """
     coef, scale, threshold, intercept, intercept_sum = iterate
-    averaging = average.total.shape[0] > 0
     n_steps = plan.order.shape[0]
     for k in range(n_steps):
         if k + ROWS_AHEAD < n_steps:
@@ -91,12 +88,13 @@ def sgd_epoch(X, y, plan, iterate, average, loss, strengths):
         eta = plan.step_sizes[k]
         raw_prediction = scale * row_dot(X, i, coef, threshold) + intercept
         slope = plan.weights[k] * derivative(loss, y[i], raw_prediction)
-        if averaging:
+        if average is not None:
             add_pending_row(X, i, coef, k, average)
         if strengths.subgradient:
             scale *= 1.0 - eta * strengths.l2
             if strengths.l1 > 0.0:
-                add_pending(coef, k, average)
+                if average is not None:
+                    add_pending(coef, k, average)
                 _move_towards_zero(coef, eta * strengths.l1 / scale)
             row_add(X, i, -eta * slope / scale, coef)
         else:
@@ -105,14 +103,16 @@ def sgd_epoch(X, y, plan, iterate, average, loss, strengths):
             scale /= 1.0 + eta * strengths.l2
         intercept -= plan.intercept_steps[k] * slope
         if scale < _SMALLEST_SCALE:
-            add_pending(coef, k, average)
+            if average is not None:
+                add_pending(coef, k, average)
             coef *= scale
             threshold *= scale
             scale = 1.0
-        if averaging:
+        if average is not None:
             add_iterate(X, coef, scale, threshold, k, average)
             intercept_sum += intercept
-    add_pending(coef, n_steps, average)
+    if average is not None:
+        add_pending(coef, n_steps, average)
     return scale, threshold, intercept, intercept_sum
 
 
@@ -121,15 +121,6 @@ def _move_towards_zero(coef, length):
     """Take the L1 subgradient step, which may cross 0."""
     for j in range(coef.shape[0]):
         coef[j] -= length * np.sign(coef[j])
-
-
-@compiled
-def settle(coef, scale, threshold):
-    """Return the weights ``scale * soft(coef, threshold)`` as a new array."""
-    weights = np.empty_like(coef)
-    for j in range(coef.shape[0]):
-        weights[j] = scale * soft(coef[j], threshold)
-    return weights
 
 
 @compiled
@@ -166,12 +157,3 @@ def conjugate_sum(y, sample_weight, rows, slopes, positive_factor, factor, loss)
         u = slopes[k] * (positive_factor if slopes[k] > 0.0 else factor)
         total += sample_weight[i] * conjugate(loss, y[i], u)
     return total
-
-
-@compiled
-def row_norms_squared(X, rows):
-    """Return the squared norms of `rows`."""
-    norms = np.empty(rows.shape[0])
-    for k in range(rows.shape[0]):
-        norms[k] = row_norm_squared(X, rows[k])
-    return norms

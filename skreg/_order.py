@@ -33,38 +33,32 @@ def generator_state(random_state):
     return np.array([(int(carry) << 32) + int(low)], dtype=np.int64)
 
 
-@compiled
-def shuffle(order, state):
-    """Shuffle `order` in place, each permutation being equally likely (Fisher, Yates).
-
-    The generator is Marsaglia's multiply-with-carry with multiplier 698769069, of
-    period 2^60; its 64-bit state never overflows a signed integer.
-    """
-    x = state[0]
-    for i in range(order.shape[0] - 1, 0, -1):
-        x = 698769069 * (x & 0xFFFFFFFF) + (x >> 32)
-        j = ((x & 0xFFFFFFFF) * (i + 1)) >> 32
-        order[i], order[j] = order[j], order[i]
-    state[0] = x
-
-
-@compiled
 def draw_order(rows, block, state):
     """Return `rows` in random order; blocks of `block` rows are moved as one first."""
+    n = len(rows)
     if block == 1:
         order = rows.copy()
-        shuffle(order, state)
+        shuffle(order, n, state)
         return order
-    n = rows.shape[0]
-    order = np.empty_like(rows)
     starts = np.arange(0, n, block)
-    shuffle(starts, state)
-    filled = 0
-    for start in starts:
-        for k in range(start, min(start + block, n)):
-            order[filled] = rows[k]
-            filled += 1
-    window = block * BLOCKS_PER_WINDOW
-    for start in range(0, n, window):
-        shuffle(order[start : start + window], state)
+    shuffle(starts, len(starts), state)
+    places = (starts[:, np.newaxis] + np.arange(block)).ravel()
+    order = rows[places[places < n]]
+    shuffle(order, block * BLOCKS_PER_WINDOW, state)
     return order
+
+
+@compiled
+def shuffle(order, window, state):
+    """Shuffle each `window` of `order` in place: any permutation is equally likely.
+
+    The method is that of Fisher and Yates, the generator Marsaglia's multiply-with-carry
+    with multiplier 698769069 and period 2^60, whose state never overflows 64 bits.
+    """
+    x = state[0]
+    for start in range(0, order.shape[0], window):
+        for i in range(min(window, order.shape[0] - start) - 1, 0, -1):
+            x = 698769069 * (x & 0xFFFFFFFF) + (x >> 32)
+            j = ((x & 0xFFFFFFFF) * (i + 1)) >> 32
+            order[start + i], order[start + j] = order[start + j], order[start + i]
+    state[0] = x

@@ -48,9 +48,9 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         ``penalty="elasticnet"`` only.
     mode : {"proximal", "subgradient"}, default="proximal"
         How the penalty enters each step. "proximal" applies its proximal operator after
-        the gradient step on the loss: weights become exactly 0, and as sparse as the
-        optimum's. "subgradient" adds ``l1 * sign(w) + l2 * w`` to the gradient: weights
-        circle around 0 without reaching it.
+        the gradient step on the loss: weights become exactly 0. "subgradient" adds
+        ``l1 * sign(w) + l2 * w`` to the gradient: weights circle around 0 without
+        reaching it.
     solver : {"auto", "sgd"}, default="auto"
         The solver; "sgd" is stochastic gradient descent, one step per row. "auto"
         leaves the choice to the package, and `solver_` tells it.
@@ -81,14 +81,16 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
           strength of the L2 part of the penalty;
         - "constant": ``eta0``;
         - "invscaling": ``eta0 / (t + 1)^power_t``;
-        - "adaptive": ``eta0``, divided by 5 whenever the objective has not fallen by
-          `tol` (times that of the intercept-only model) for `n_iter_no_change` epochs;
+        - "adaptive": ``eta0``, divided by 5 whenever the objective (with
+          `early_stopping` the validation score) has not become better for
+          `n_iter_no_change` epochs;
         - "optimal": ``1 / (alpha * (t0 + t))`` with Bottou's t0, whatever `eta0`; as
           "auto" where nothing is penalized.
     eta0 : float or None, default=None
         First step size. None takes one that is safe: half of 1 over the loss's curvature
-        bound times the largest weighted squared row norm so far, and for the intercept
-        half of 1 over the curvature bound.
+        bound times the largest weighted squared row norm so far. The intercept then
+        has steps of its own, half of 1 over the curvature bound, divided by
+        ``1 + t / 100``.
     power_t : float, default=0.5
         Exponent of "invscaling".
     early_stopping : bool, default=False

@@ -84,6 +84,14 @@ def mean_squares(X, weights):
     return np.bincount(X.indices, squares, minlength=X.shape[1])
 
 
+def row_norms_squared(X):
+    """Return the squared norm of each row."""
+    if not isinstance(X, CSR):
+        return np.einsum("ij,ij->i", X, X, dtype=np.float64)
+    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    return np.bincount(rows, np.square(X.data, dtype=np.float64), minlength=X.shape[0])
+
+
 @compiled
 def soft(x, threshold):
     """Return `x` moved towards 0 by `threshold`, and 0 where it is nearer than that."""
@@ -139,31 +147,6 @@ def _add_dense(X, i, factor, out):
 def _add_csr(X, i, factor, out):
     for j in range(X.indptr[i], X.indptr[i + 1]):
         out[X.indices[j]] += factor * X.data[j]
-
-
-def row_norm_squared(X, i):
-    """Return ``X[i] @ X[i]``."""
-    norm_squared = _norm_squared_csr if isinstance(X, CSR) else _norm_squared_dense
-    return norm_squared(X, i)
-
-
-@overload(row_norm_squared)
-def _compiled_row_norm_squared(X, i):
-    return _norm_squared_dense if isinstance(X, types.Array) else _norm_squared_csr
-
-
-def _norm_squared_dense(X, i):
-    total = 0.0
-    for j in range(X.shape[1]):
-        total += np.float64(X[i, j]) ** 2
-    return total
-
-
-def _norm_squared_csr(X, i):
-    total = 0.0
-    for j in range(X.indptr[i], X.indptr[i + 1]):
-        total += np.float64(X.data[j]) ** 2
-    return total
 
 
 def prefetch_row(X, i):

@@ -11,8 +11,6 @@ import numpy as np
 
 # "auto" is constant for about this many steps.
 _AUTO_HORIZON = 1000.0
-# The product of l2 and eta0 with which "auto" falls as 1 / (1 + t / 1000).
-SLOW = 2.0 / _AUTO_HORIZON
 
 
 class ScheduleParameters(NamedTuple):

@@ -1,10 +1,10 @@
 """Stochastic gradient descent: what is carried from epoch to epoch, and how it moves.
 
 Step sizes that the user does not give are scale-free: with R the largest weighted squared
-norm of the rows seen so far and L the curvature bound of the loss, ``1 / (2 L R)`` for the
-weights and ``1 / (2 L)`` for the intercept move the prediction of a row at most to where
-its loss is smallest. Everything here depends only on rows already visited, so an
-epoch may come in one piece or in many.
+norm of the rows seen so far and L the curvature bound of the loss, first steps of
+``1 / (2 L R)`` for the weights and ``1 / (2 L)`` for the intercept move the prediction of a
+row at most to where its loss is smallest. Everything here depends only on rows already
+visited, so an epoch may come in one piece or in many.
 """
 
 from dataclasses import dataclass, field
@@ -17,16 +17,17 @@ from skreg._kernels import (
     Iterate,
     Plan,
     Strengths,
-    row_norms_squared,
-    settle,
     sgd_epoch,
 )
 from skreg._order import block_length, draw_order, generator_state
-from skreg._rows import bytes_per_row
-from skreg._schedules import SCHEDULES, SLOW, ScheduleParameters, optimal_offset
+from skreg._rows import bytes_per_row, row_norms_squared
+from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
 # Compiled calls are short enough for Ctrl-C to be heard in between.
 _BYTES_PER_CALL = 1 << 29
+# Without eta0, the steps of the intercept are constant for about this many steps, then
+# fall as 1 / t: the loss is curved enough along the intercept for that to suffice.
+_INTERCEPT_HORIZON = 100.0
 # "adaptive" gives up when its plateaus have divided the step by more than this.
 _SMALLEST_FACTOR = 1e-6
 
@@ -85,7 +86,10 @@ class SGDState:
         """Return the weights and the intercept, all that is pending settled."""
         if self.n_averaged:
             return self.coef_sum / self.n_averaged, self.intercept_sum / self.n_averaged
-        return settle(self.coef, self.scale, self.threshold), self.intercept
+        if self.threshold == 0.0:
+            return self.scale * self.coef, self.intercept
+        shrunk = np.maximum(np.abs(self.coef) - self.threshold, 0.0)
+        return self.scale * np.copysign(shrunk, self.coef), self.intercept
 
 
 class SGD:
@@ -106,7 +110,7 @@ class SGD:
         self._offset = optimal_offset(problem.loss, alpha) if own_scale else 0.0
         self._eta0 = 1.0 if own_scale else settings.eta0
         self._uniform = self._has_mean_weights()
-        self._norms = None if self._eta0 is not None else self._row_norms()
+        self._norms = None if self._eta0 is not None else row_norms_squared(problem.X)
         self._steady = None
         self._ones = np.ones(min(len(problem.rows), self._rows_per_call))
         self._last_step_size = 0.0
@@ -139,11 +143,6 @@ class SGD:
         mean = state.weight_sum / state.n_steps if state.n_steps else weights[0]
         return bool(np.allclose(weights, mean, rtol=1e-12, atol=0.0))
 
-    def _row_norms(self):
-        norms = np.zeros(len(self.problem.y))
-        norms[self.problem.rows] = row_norms_squared(self.problem.X, self.problem.rows)
-        return norms
-
     def epoch(self):
         """Visit every row of the problem once."""
         problem, state = self.problem, self.state
@@ -164,7 +163,7 @@ class SGD:
                 self._strengths,
             )
             state.n_steps += len(visits)
-            state.n_averaged += len(visits) if len(average.total) else 0
+            state.n_averaged += 0 if average is None else len(visits)
         if self._eta0 is None and self._uniform and self._steady is None:
             # The same rows bring no new maximum: steps of one row serve all later ones.
             self._steady = self._safe_steps(order[-1:], self._ones[:1])
@@ -210,14 +209,12 @@ class SGD:
         )
         if self._eta0 is None:
             eta0, intercept_eta0 = self._safe_steps(order, weights)
+            step_sizes = eta0 * self._schedule(t, eta0, parameters)
+            # Large steps find the intercept soon; later they would only add noise.
+            intercept_steps = intercept_eta0 / (1.0 + t / _INTERCEPT_HORIZON)
         else:
-            eta0 = intercept_eta0 = self._eta0
-        step_sizes = eta0 * self._schedule(t, eta0, parameters)
-        # No penalty holds the intercept, so its steps must not die out as if one did.
-        unpenalized = parameters._replace(
-            l2=np.minimum(parameters.l2, SLOW / intercept_eta0)
-        )
-        intercept_steps = intercept_eta0 * self._schedule(t, intercept_eta0, unpenalized)
+            step_sizes = self._eta0 * self._schedule(t, self._eta0, parameters)
+            intercept_steps = step_sizes
         if not self.problem.fit_intercept:
             intercept_steps = np.zeros(len(order))
         self._check_shrinkage(step_sizes)

@@ -155,11 +155,18 @@ def _warn(epoch, converged, certificate, start, target, stopping, score):
     worse = certificate.objective > start * (_SUSPECT if stopping.tol is None else 1.0)
     if converged or (stopping.tol is None and not worse):
         return
+    measure = "duality gap" if np.isfinite(certificate.gap) else "KKT residual"
     if worse:
         message = (
             f"After {epoch} epochs the objective is {certificate.objective:.4g}, more than "
             f"the {start:.4g} it started from: the steps are too large. Scale the "
             "features, lower eta0, or raise max_iter."
+        )
+    elif epoch < stopping.max_iter:
+        message = (
+            f"After {epoch} epochs learning_rate='adaptive' has made the steps too small "
+            f"to matter, with a {measure} of {certificate.distance:.3g} above the target "
+            f"{target:.3g}. Raise n_iter_no_change, so that they fall later."
         )
     elif score is not None:
         message = (
@@ -167,11 +174,9 @@ def _warn(epoch, converged, certificate, start, target, stopping, score):
             "epochs. Raise max_iter."
         )
     else:
-        measure = "duality gap" if np.isfinite(certificate.gap) else "KKT residual"
         message = (
             f"After {epoch} epochs the {measure} is {certificate.distance:.3g}, above the "
             f"target {target:.3g} (tol={stopping.tol:g} times the objective of the "
-            "intercept-only model). Raise max_iter or tol, scale the features, or try "
-            "learning_rate='adaptive'."
+            "intercept-only model). Raise max_iter or tol, or scale the features."
         )
     warnings.warn(message, ConvergenceWarning, stacklevel=3)

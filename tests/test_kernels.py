@@ -6,7 +6,7 @@ from scipy import sparse
 
 import skreg
 from skreg._averages import make_average
-from skreg._kernels import Iterate, Plan, Strengths, settle, sgd_epoch
+from skreg._kernels import Iterate, Plan, Strengths, sgd_epoch
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
 from skreg._rows import as_rows
 
@@ -24,7 +24,8 @@ def epoch(X, y, steps, weights, loss, l1, l2, mode, coef=None, average=False, in
     scale, threshold, end, intercept_sum = sgd_epoch(
         matrix, y, plan, Iterate(raw, 1.0, 0.0, 0.0, 0.0), sums, loss, strengths
     )
-    return settle(raw, scale, threshold), end, sums.total / n, intercept_sum / n
+    coef = scale * naive.soft(raw, threshold)
+    return coef, end, None if sums is None else sums.total / n, intercept_sum / n
 
 
 def random_problem(rng, name="squared_error"):
