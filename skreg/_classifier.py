@@ -16,7 +16,6 @@ from skreg._estimator import SGDRegularizedModel
 from skreg._inputs import FORMAT, check_finite, check_storage, check_weights
 from skreg._losses import CLASSIFICATION_LOSSES, make_loss
 from skreg._rows import as_rows
-from skreg._sgd import SGDState
 from skreg._solvers import minimize
 
 
@@ -287,13 +286,8 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
                 )
             return minimize(problem, self._descent(problem, state), self._stopping(), score)
 
-        solutions = self._parallel(
-            solve,
-            [
-                SGDState.start(*start, random_state)
-                for start in zip(coef, intercept, strict=True)
-            ],
-        )
+        states = self._states_from(coef, intercept, random_state)
+        solutions = self._parallel(solve, states)
         self.classes_ = classes
         self._store_solutions(solutions, X.dtype)
         return self

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg._inputs import check_rows
 from skreg._objective import Problem
+from skreg._order import generator_state
 from skreg._schedules import SCHEDULES
 from skreg._sgd import SGDSettings, SGDState
 from skreg._solvers import SOLVER_OF_AUTO, SOLVERS, DivergenceError, Stopping
@@ -89,6 +90,14 @@ class SGDRegularizedModel(BaseEstimator):
         coef = self.coef_.toarray() if sparse.issparse(self.coef_) else self.coef_
         return np.atleast_2d(coef), np.ravel(self.intercept_)
 
+    @staticmethod
+    def _states_from(coefs, intercepts, random_state):
+        """Return the state of a new descent for each output."""
+        return [
+            SGDState.start(coef, intercept, generator_state(random_state))
+            for coef, intercept in zip(coefs, intercepts, strict=True)
+        ]
+
     def _is_new(self):
         return not hasattr(self, "coef_")
 
@@ -99,15 +108,15 @@ class SGDRegularizedModel(BaseEstimator):
         """
         if self._is_new():
             random_state = check_random_state(self.random_state)
-            zeros = np.zeros(X.shape[1])
-            return [SGDState.start(zeros, 0.0, random_state) for _ in range(n_outputs)]
+            zeros = np.zeros((n_outputs, X.shape[1]))
+            return self._states_from(zeros, np.zeros(n_outputs), random_state)
         coefs, intercepts = self._dense_weights()
         states = copy.deepcopy(self._states)
         for k, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
             settled, settled_intercept = states[k].weights()
             same = np.array_equal(settled.astype(coef.dtype), coef)
             if not same or intercept.dtype.type(settled_intercept) != intercept:
-                states[k] = states[k].restart(coef, intercept)
+                states[k] = SGDState.start(coef, intercept, states[k].generator)
         return states
 
     def _visit_once(self, problem, state):

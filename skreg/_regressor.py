@@ -11,7 +11,6 @@ from skreg._estimator import SGDRegularizedModel
 from skreg._inputs import FORMAT, check_finite, check_storage, check_weights
 from skreg._losses import REGRESSION_LOSSES, make_loss
 from skreg._rows import as_rows
-from skreg._sgd import SGDState
 from skreg._solvers import minimize
 
 
@@ -255,7 +254,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         coef, intercept = self._start(1, X.shape[1], coef_init, intercept_init)
         rows, held_out = self._hold_out(np.flatnonzero(weights), None, random_state)
         problem = self._problem(as_rows(X), y, weights, rows, self._loss())
-        state = SGDState.start(coef[0], intercept[0], random_state)
+        (state,) = self._states_from(coef, intercept, random_state)
         score = None
         if held_out is not None:
             score = _held_out_r2(X[held_out], y[held_out], weights[held_out])

@@ -13,13 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from skreg._averages import make_average
-from skreg._kernels import (
-    Iterate,
-    Plan,
-    Strengths,
-    sgd_epoch,
-)
-from skreg._order import block_length, draw_order, generator_state
+from skreg._kernels import Iterate, Plan, Strengths, sgd_epoch
+from skreg._order import block_length, draw_order
 from skreg._rows import bytes_per_row, row_norms_squared
 from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
@@ -47,11 +42,8 @@ class SGDSettings(NamedTuple):
 class SGDState:
     """All that a descent needs to go on later, in plain numbers and arrays."""
 
-    coef: np.ndarray
+    iterate: Iterate
     generator: np.ndarray
-    intercept: float = 0.0
-    scale: float = 1.0
-    threshold: float = 0.0
     n_steps: int = 0
     plateau_factor: float = 1.0
     weight_sum: float = 0.0
@@ -59,37 +51,22 @@ class SGDState:
     largest_norm: float = 0.0
     target_range: np.ndarray = field(default_factory=lambda: np.array([np.inf, -np.inf]))
     coef_sum: np.ndarray | None = None
-    intercept_sum: float = 0.0
     n_averaged: int = 0
 
     @classmethod
-    def start(cls, coef, intercept, random_state):
+    def start(cls, coef, intercept, generator):
         """Return the state of a descent from given weights."""
         coef = np.array(coef, dtype=np.float64)
-        return cls(coef, generator_state(random_state), float(intercept))
-
-    def restart(self, coef, intercept):
-        """Return the state of a new descent that shares only the random numbers."""
-        coef = np.array(coef, dtype=np.float64)
-        return SGDState(coef, self.generator, float(intercept))
-
-    @property
-    def numbers(self):
-        """The numbers of the iterate, in the order of `skreg._kernels.Iterate`."""
-        return self.scale, self.threshold, self.intercept, self.intercept_sum
-
-    @numbers.setter
-    def numbers(self, numbers):
-        self.scale, self.threshold, self.intercept, self.intercept_sum = numbers
+        return cls(Iterate(coef, 1.0, 0.0, float(intercept), 0.0), generator)
 
     def weights(self):
         """Return the weights and the intercept, all that is pending settled."""
+        coef, scale, threshold, intercept, intercept_sum = self.iterate
         if self.n_averaged:
-            return self.coef_sum / self.n_averaged, self.intercept_sum / self.n_averaged
-        if self.threshold == 0.0:
-            return self.scale * self.coef, self.intercept
-        shrunk = np.maximum(np.abs(self.coef) - self.threshold, 0.0)
-        return self.scale * np.copysign(shrunk, self.coef), self.intercept
+            return self.coef_sum / self.n_averaged, intercept_sum / self.n_averaged
+        if threshold > 0.0:
+            coef = np.copysign(np.maximum(np.abs(coef) - threshold, 0.0), coef)
+        return scale * coef, intercept
 
 
 class SGD:
@@ -99,16 +76,19 @@ class SGD:
         self.problem = problem
         self.settings = settings
         self.state = state
-        X, penalized = problem.X, problem.l1 + problem.l2 > 0.0
-        self._block = block_length(X)
-        self._rows_per_call = max(1, int(_BYTES_PER_CALL / max(bytes_per_row(X), 64)))
-        # A schedule that divides by alpha has no meaning where nothing is penalized.
-        own_scale = settings.schedule == "optimal" and penalized
-        name = "auto" if settings.schedule == "optimal" and not penalized else None
-        self._schedule = SCHEDULES[name or settings.schedule]
-        alpha = problem.l1 + problem.l2
-        self._offset = optimal_offset(problem.loss, alpha) if own_scale else 0.0
-        self._eta0 = 1.0 if own_scale else settings.eta0
+        self._block = block_length(problem.X)
+        row_bytes = max(bytes_per_row(problem.X), 64)
+        self._rows_per_call = max(1, int(_BYTES_PER_CALL / row_bytes))
+        schedule, alpha = settings.schedule, problem.l1 + problem.l2
+        if schedule == "optimal" and alpha == 0.0:  # it would divide by alpha
+            schedule = "auto"
+        self._schedule = SCHEDULES[schedule]
+        self._offset = 0.0
+        self._eta0 = settings.eta0
+        if schedule == "optimal":
+            self._offset, self._eta0 = optimal_offset(problem.loss, alpha), 1.0
+        if not settings.average:  # whatever was summed before
+            state.coef_sum, state.n_averaged = None, 0
         self._uniform = self._has_mean_weights()
         self._norms = None if self._eta0 is not None else row_norms_squared(problem.X)
         self._steady = None
@@ -153,15 +133,16 @@ class SGD:
             self._begin(order[0])
         for visits in self._calls(order):
             average = make_average(problem.X, self._running_sum(), len(visits))
-            state.numbers = sgd_epoch(
+            numbers = sgd_epoch(
                 problem.X,
                 problem.y,
                 self._plan(visits),
-                Iterate(state.coef, *state.numbers),
+                state.iterate,
                 average,
                 problem.loss,
                 self._strengths,
             )
+            state.iterate = Iterate(state.iterate.coef, *numbers)
             state.n_steps += len(visits)
             state.n_averaged += 0 if average is None else len(visits)
         if self._eta0 is None and self._uniform and self._steady is None:
@@ -171,9 +152,11 @@ class SGD:
     def _begin(self, first_row):
         """Start the intercept at the first target where bounded slopes are slow."""
         flat = self.problem.loss.slope_bound is not None and self._eta0 is None
-        untouched = not self.state.coef.any() and self.state.intercept == 0.0
+        iterate = self.state.iterate
+        untouched = iterate.intercept == 0.0 and not iterate.coef.any()
         if flat and untouched and self.problem.fit_intercept:
-            self.state.intercept = float(self.problem.y[first_row])
+            target = float(self.problem.y[first_row])
+            self.state.iterate = iterate._replace(intercept=target)
 
     def _calls(self, order):
         """Cut an order of visits into compiled calls; a mean begins between two."""
@@ -192,7 +175,8 @@ class SGD:
         if not first or state.n_steps < first - 1:
             return None
         if state.coef_sum is None:
-            state.coef_sum = np.zeros_like(state.coef)
+            state.coef_sum = np.zeros_like(state.iterate.coef)
+            state.iterate = state.iterate._replace(intercept_sum=0.0)
         return state.coef_sum
 
     def _plan(self, order):

@@ -274,3 +274,12 @@ def test_classes_in_threads_are_the_same(rng):
         for n in (None, 2)
     ]
     assert_array_equal(*fits)
+
+
+def test_switching_the_mean_off_forgets_it(offset_problem):
+    _, X, y = offset_problem
+    model = SGDRegularizedRegressor(average=True, shuffle=False).partial_fit(X, y)
+    plain = SGDRegularizedRegressor(shuffle=False).partial_fit(X, y)
+    model.set_params(average=False).partial_fit(X, y)
+    assert not np.array_equal(model.coef_, plain.coef_)
+    assert_array_equal(model.coef_, plain.partial_fit(X, y).coef_)
