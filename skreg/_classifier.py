@@ -12,8 +12,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from skreg._estimator import SGDRegularizedModel
-from skreg._inputs import FORMAT, check_finite, check_storage, check_weights
+from skreg._estimator import SGDRegularizedModel, unchanged_on_error
+from skreg._inputs import FORMAT, check_finite, check_storage, check_total, check_weights
 from skreg._losses import CLASSIFICATION_LOSSES, make_loss
 from skreg._rows import as_rows
 from skreg._solvers import minimize
@@ -233,6 +233,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         self.average = average
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @unchanged_on_error
     def fit(self, X, y, coef_init=None, intercept_init=None, sample_weight=None):
         """Fit the model.
 
@@ -268,8 +269,8 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
             If `max_iter` epochs were not enough for `tol`.
         """
         X, y, weights = self._check(X, y, sample_weight, reset=True)
-        classes, labels = np.unique(y, return_inverse=True)
-        weights = self._times_class_weight(weights, classes, y, labels)
+        classes = np.unique(y[weights > 0.0])
+        weights, labels = self._times_class_weight(weights, classes, y)
         _check_two_classes(y[weights > 0.0])
         random_state = check_random_state(self.random_state)
         signs = _one_against_all(labels, len(classes))
@@ -293,6 +294,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @unchanged_on_error
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Visit every row once, going on from where the last call or fit ended.
 
@@ -332,8 +334,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
                 f"y holds {unknown.tolist()[0]!r}, which is not among the classes given in "
                 "the first call of partial_fit."
             )
-        labels = np.searchsorted(classes, y)
-        weights = self._times_class_weight(weights, classes, y, labels)
+        weights, labels = self._times_class_weight(weights, classes, y)
         signs = _one_against_all(labels, len(classes))
         states = self._resume(len(signs), X)
         matrix, rows = as_rows(X), np.flatnonzero(weights)
@@ -440,13 +441,19 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         check_classification_targets(y)
         return X, y, check_weights(sample_weight, X)
 
-    def _times_class_weight(self, weights, classes, y, labels):
+    def _times_class_weight(self, weights, classes, y):
+        """Return weights times those of the classes, and the rows' places in `classes`.
+
+        Rows of weight 0 may have labels that are no classes.
+        """
+        labels = np.searchsorted(classes, y) % len(classes)
         if self.class_weight is None:
-            return weights
+            return weights, labels
+        counts = weights > 0.0
         of_class = compute_class_weight(
-            self.class_weight, classes=classes, y=y, sample_weight=weights
+            self.class_weight, classes=classes, y=y[counts], sample_weight=weights[counts]
         )
-        return weights * of_class[labels]
+        return check_total(weights * of_class[labels]), labels
 
     def _known_classes(self, classes):
         if self._is_new():

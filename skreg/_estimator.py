@@ -1,6 +1,7 @@
 """What the two estimators share: parameters, and the way from them to a solver."""
 
 import copy
+import functools
 from numbers import Integral, Real
 
 import numpy as np
@@ -21,6 +22,22 @@ from skreg.penalties import strengths
 
 # Set by `fit` only: they describe a fit as a whole.
 _FIT_ONLY = ("objective_", "dual_gap_", "converged_", "history_")
+
+
+def unchanged_on_error(method):
+    """Make a fitting method leave the estimator as it was where it fails."""
+
+    @functools.wraps(method)
+    def wrapped(self, *args, **kwargs):
+        before = self.__dict__.copy()
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    return wrapped
 
 
 class SGDRegularizedModel(BaseEstimator):
@@ -79,7 +96,7 @@ class SGDRegularizedModel(BaseEstimator):
             coef, intercept = self._dense_weights()
         if coef_init is not None:
             coef = coef_init
-        if intercept_init is not None and self.fit_intercept:
+        if intercept_init is not None:
             intercept = intercept_init
         return (
             _shaped("coef_init", coef, (n_outputs, n_features)),
@@ -132,12 +149,15 @@ class SGDRegularizedModel(BaseEstimator):
         if not self.early_stopping:
             return rows, None
         try:
-            return train_test_split(
+            train, held_out = train_test_split(
                 rows,
                 test_size=self.validation_fraction,
                 random_state=random_state,
                 stratify=None if labels is None else labels[rows],
             )
+            if labels is None and len(held_out) < 2:
+                raise ValueError("R2 needs at least two rows.")
+            return train, held_out
         except ValueError as error:
             raise ValueError(
                 f"early_stopping=True cannot hold out validation_fraction="
@@ -170,9 +190,16 @@ class SGDRegularizedModel(BaseEstimator):
         self._store([state.weights() for state in states], states, 1, dtype)
 
     def _store(self, weights, states, n_iter, dtype):
-        coef, intercept = zip(*weights, strict=True)
-        self.coef_ = self._shape_coef(np.array(coef, dtype=dtype))
-        self.intercept_ = np.array(intercept, dtype=dtype)
+        with np.errstate(over="ignore"):
+            coef, intercept = (
+                np.array(part, dtype=dtype) for part in zip(*weights, strict=True)
+            )
+        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+            raise ValueError(
+                f"The weights are too large for {np.dtype(dtype)}, the type of X. Pass X "
+                "as float64, or scale the targets."
+            )
+        self.coef_, self.intercept_ = self._shape_coef(coef), intercept
         self._states = states
         self.n_iter_ = n_iter
         self.t_ = 1.0 + max(state.n_steps for state in states)
@@ -219,6 +246,9 @@ class SGDRegularizedModel(BaseEstimator):
 
 def _shaped(name, values, shape):
     values = np.asarray(values, dtype=np.float64)
-    if values.size != np.prod(shape):
-        raise ValueError(f"{name} must have shape {shape}, not {values.shape}.")
+    fits = values.shape == shape or (shape[0] == 1 and values.size == np.prod(shape))
+    if not fits or not np.isfinite(values).all():
+        raise ValueError(
+            f"{name} must hold finite numbers in shape {shape}, not in {values.shape}."
+        )
     return values.reshape(shape)

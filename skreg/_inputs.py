@@ -35,18 +35,37 @@ def check_rows(estimator, X, *, reset):
 
 
 def check_storage(X):
-    """Raise if a compressed sparse matrix contradicts itself.
+    """Raise if a sparse matrix contradicts itself.
 
-    scikit-learn takes its arrays on trust, and compiled code would read outside them.
+    scikit-learn and SciPy's conversions take its arrays on trust, and compiled code would
+    read and write outside them.
     """
-    if sparse.issparse(X) and X.format in ("csr", "csc", "bsr"):
-        try:
+    if not sparse.issparse(X):
+        return
+    try:
+        if X.format in ("csr", "csc", "bsr"):
             X.check_format(full_check=True)
-        except (ValueError, IndexError) as error:
-            raise ValueError(
-                f"X is not a valid {X.format.upper()} matrix: {error}. Build it anew from "
-                "its values and coordinates."
-            ) from error
+        elif X.format == "lil":
+            rows = [np.asarray(row, dtype=np.int64) for row in X.rows]
+            if [len(row) for row in rows] != [len(values) for values in X.data]:
+                raise ValueError("a row has not as many values as columns")
+            _check_coordinates([np.concatenate([[], *rows])], X.shape[1:])
+        elif X.format in ("coo", "dok"):
+            coo = X.tocoo()
+            if any(len(places) != len(coo.data) for places in coo.coords):
+                raise ValueError("values and coordinates differ in number")
+            _check_coordinates(coo.coords, X.shape)
+    except (ValueError, IndexError) as error:
+        raise ValueError(
+            f"X is not a valid {X.format.upper()} matrix: {error}. Build it anew from its "
+            "values and coordinates."
+        ) from error
+
+
+def _check_coordinates(coordinates, shape):
+    for places, length in zip(coordinates, shape, strict=True):
+        if len(places) and not 0 <= places.min() <= places.max() < length:
+            raise ValueError(f"a coordinate is not from 0 to {length - 1}")
 
 
 def check_finite(array, name):
@@ -71,4 +90,16 @@ def check_weights(sample_weight, X):
     check_finite(weights, "sample_weight")
     if not weights.any():
         raise ValueError("sample_weight is 0 for every row; at least one must be positive.")
+    return check_total(weights)
+
+
+def check_total(weights):
+    """Return weights of rows, whose sum must be a positive number."""
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not 0.0 < total < np.inf or weights.min() < 0.0:
+        raise ValueError(
+            "The weights of the rows (sample_weight times class_weight) must be finite, "
+            f"none negative, and not all 0; their sum is {total:g}."
+        )
     return weights

@@ -30,7 +30,7 @@ from skreg._inputs import check_data, check_weights
 from skreg._kernels import conjugate_sum, loss_pass
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
 from skreg._rows import as_rows, mean_squares, without_features
-from skreg.penalties import ElasticNet
+from skreg.penalties import ElasticNet, check_number
 
 # Beyond this raw prediction a classification loss does not change its mind.
 _LARGEST_RAW_PREDICTION = 50.0
@@ -256,13 +256,17 @@ def objective(
         raise ValueError(f"y must hold only -1 and +1 for loss={loss!r}.")
     weights = check_weights(sample_weight, X)
     penalty = ElasticNet(l1, l2).value(coef)
+    check_number("epsilon", epsilon, minimum=0.0)
+    intercept = check_array(np.atleast_1d(intercept), ensure_2d=False, dtype=np.float64)
+    if intercept.size != 1:
+        raise ValueError(f"intercept must be one number, not {intercept.size}.")
     total = loss_pass(
         as_rows(X),
         y,
         weights,
         np.flatnonzero(weights),
         coef,
-        float(intercept),
+        float(intercept[0]),
         make_loss(loss, epsilon),
         np.empty(len(y)),
         np.zeros((2, len(coef) + 1)),

@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import validate_data
 
-from skreg._estimator import SGDRegularizedModel
+from skreg._estimator import SGDRegularizedModel, unchanged_on_error
 from skreg._inputs import FORMAT, check_finite, check_storage, check_weights
 from skreg._losses import REGRESSION_LOSSES, make_loss
 from skreg._rows import as_rows
@@ -216,6 +216,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         self.average = average
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @unchanged_on_error
     def fit(self, X, y, coef_init=None, intercept_init=None, sample_weight=None):
         """Fit the model.
 
@@ -263,6 +264,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @unchanged_on_error
     def partial_fit(self, X, y, sample_weight=None):
         """Visit every row once, going on from where the last call or fit ended.
 

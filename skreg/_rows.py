@@ -67,6 +67,11 @@ def bytes_per_row(X):
     return sum(array.nbytes for array in arrays) / max(X.shape[0], 1)
 
 
+def has_values(X):
+    """Return whether any element is not 0."""
+    return bool(np.any(X.data if isinstance(X, CSR) else X))
+
+
 def without_features(X, n_rows):
     """Return `n_rows` rows without any feature, in the storage and float type of `X`."""
     if not isinstance(X, CSR):

@@ -15,7 +15,7 @@ import numpy as np
 from skreg._averages import make_average
 from skreg._kernels import Iterate, Plan, Strengths, sgd_epoch
 from skreg._order import block_length, draw_order
-from skreg._rows import bytes_per_row, row_norms_squared
+from skreg._rows import bytes_per_row, has_values, row_norms_squared
 from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
 # Compiled calls are short enough for Ctrl-C to be heard in between.
@@ -25,6 +25,8 @@ _BYTES_PER_CALL = 1 << 29
 _INTERCEPT_HORIZON = 100.0
 # "adaptive" gives up when its plateaus have divided the step by more than this.
 _SMALLEST_FACTOR = 1e-6
+# Squared norms below this have lost digits or are 0 by underflow.
+_TINY = 1e-290
 
 
 class SGDSettings(NamedTuple):
@@ -61,12 +63,18 @@ class SGDState:
 
     def weights(self):
         """Return the weights and the intercept, all that is pending settled."""
-        coef, scale, threshold, intercept, intercept_sum = self.iterate
         if self.n_averaged:
+            intercept_sum = self.iterate.intercept_sum
             return self.coef_sum / self.n_averaged, intercept_sum / self.n_averaged
-        if threshold > 0.0:
-            coef = np.copysign(np.maximum(np.abs(coef) - threshold, 0.0), coef)
-        return scale * coef, intercept
+        return settled(self.iterate), self.iterate.intercept
+
+
+def settled(iterate):
+    """Return the weights of an iterate, all that is pending settled."""
+    coef, scale, threshold, *_ = iterate
+    if threshold > 0.0:
+        coef = np.copysign(np.maximum(np.abs(coef) - threshold, 0.0), coef)
+    return scale * coef
 
 
 class SGD:
@@ -77,7 +85,9 @@ class SGD:
         self.settings = settings
         self.state = state
         self._block = block_length(problem.X)
-        row_bytes = max(bytes_per_row(problem.X), 64)
+        eager = settings.subgradient and problem.l1 > 0.0  # every step moves all weights
+        weight_bytes = state.iterate.coef.nbytes if eager else 64
+        row_bytes = max(bytes_per_row(problem.X), weight_bytes)
         self._rows_per_call = max(1, int(_BYTES_PER_CALL / row_bytes))
         schedule, alpha = settings.schedule, problem.l1 + problem.l2
         if schedule == "optimal" and alpha == 0.0:  # it would divide by alpha
@@ -87,10 +97,9 @@ class SGD:
         self._eta0 = settings.eta0
         if schedule == "optimal":
             self._offset, self._eta0 = optimal_offset(problem.loss, alpha), 1.0
-        if not settings.average:  # whatever was summed before
-            state.coef_sum, state.n_averaged = None, 0
+        self._adjust_state()
         self._uniform = self._has_mean_weights()
-        self._norms = None if self._eta0 is not None else row_norms_squared(problem.X)
+        self._norms = None if self._eta0 is not None else self._row_norms()
         self._steady = None
         self._ones = np.ones(min(len(problem.rows), self._rows_per_call))
         self._last_step_size = 0.0
@@ -116,6 +125,30 @@ class SGD:
             return False
         self.state.plateau_factor /= 5.0
         return self.state.plateau_factor > _SMALLEST_FACTOR
+
+    def _adjust_state(self):
+        """Let go of what an earlier descent, with other parameters, has left pending."""
+        state, iterate = self.state, self.state.iterate
+        if not self.settings.average:
+            state.coef_sum, state.n_averaged = None, 0
+        if not self.problem.fit_intercept:
+            iterate = iterate._replace(intercept=0.0, intercept_sum=0.0)
+        thresholds = self.problem.l1 > 0.0 and not self.settings.subgradient
+        if iterate.threshold > 0.0 and not thresholds:
+            coef = settled(iterate)
+            iterate = iterate._replace(coef=coef, scale=1.0, threshold=0.0)
+        state.iterate = iterate
+
+    def _row_norms(self):
+        with np.errstate(over="ignore", under="ignore"):
+            norms = row_norms_squared(self.problem.X)
+        largest = norms[self.problem.rows].max()
+        if largest == np.inf or (largest < _TINY and has_values(self.problem.X)):
+            raise ValueError(
+                "The squares of the features are too large or too small for floating-point "
+                "numbers. Scale the features (StandardScaler, MaxAbsScaler)."
+            )
+        return norms
 
     def _has_mean_weights(self):
         """Return whether every row weighs as much as all rows before did on average."""
@@ -236,18 +269,18 @@ class SGD:
     def _reach(self, order):
         """Return by how much slopes are too flat to move predictions across the targets.
 
-        The slope of the squared error grows with the distance from the target; where
-        slopes are bounded, the step makes up for it.
+        The slope of the squared error grows with the distance from the target. A loss
+        without curvature has slopes of one size, and its step must bring the scale.
         """
-        slope_bound = self.problem.loss.slope_bound
-        if not slope_bound:
+        loss = self.problem.loss
+        if loss.max_curvature is not None or loss.slope_bound is None:
             return self._ones[: len(order)]
         y, seen = self.problem.y[order], self.state.target_range
         low = np.minimum(seen[0], np.minimum.accumulate(y))
         high = np.maximum(seen[1], np.maximum.accumulate(y))
         seen[:] = low[-1], high[-1]
         deviation = (high - low) / 8.0
-        return np.maximum(1.0, deviation / slope_bound)
+        return np.maximum(1.0, deviation / loss.slope_bound)
 
     def _check_shrinkage(self, step_sizes):
         if not self.settings.subgradient:

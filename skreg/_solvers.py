@@ -69,10 +69,13 @@ def minimize(problem, descent, stopping, score=None):
     max_iter, tol, patience, verbose = stopping
     curvatures = feature_curvatures(problem)
     null_objective = null_model(problem)[1]
-    start = certify(problem, *descent.weights(), curvatures).objective
-    limit = _DIVERGED * max(start, null_objective)
-    # A perfect intercept-only model leaves nothing to compare with but rounding.
-    rounding = np.finfo(np.float64).eps * start
+    coef, intercept = descent.weights()
+    start = certify(problem, coef, intercept, curvatures).objective
+    at_zero = certify(problem, np.zeros_like(coef), 0.0, curvatures).objective
+    limit = _DIVERGED * max(start, at_zero)
+    # A perfect intercept-only model leaves nothing to compare with but rounding: the
+    # objective of predictions that are right to a thousand units in the last place.
+    rounding = (1e3 * np.finfo(np.float64).eps) ** 2 * at_zero
     target = 0.0 if tol is None else max(tol * null_objective, rounding)
     waits = descent.adapts or (score is not None and tol is not None)
     look_always = verbose or descent.adapts or score is not None
@@ -112,7 +115,7 @@ def minimize(problem, descent, stopping, score=None):
     if best is not None:
         _, coef, intercept, certificate = best
     history = {name: np.array(values) for name, values in history.items()}
-    _warn(epoch, converged, certificate, start, target, stopping, score)
+    _warn(epoch, converged, certificate, max(start, at_zero), target, stopping, score)
     return Solution(coef, intercept, epoch, converged, certificate, history, descent.state)
 
 

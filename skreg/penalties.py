@@ -47,7 +47,7 @@ class ElasticNet:
 
     def __post_init__(self):
         for name in ("l1", "l2"):
-            _check_number(name, getattr(self, name), minimum=0.0)
+            check_number(name, getattr(self, name), minimum=0.0)
 
     def value(self, coef):
         """Return the penalty of a weight vector.
@@ -150,8 +150,10 @@ def step(coef, gradient, step_size, *, l1=0.0, l2=0.0, mode="proximal"):
     array([ 2.22, -0.51,  0.  ])
     """
     penalty = ElasticNet(l1, l2)
-    _check_number("step_size", step_size, minimum=0.0)
+    check_number("step_size", step_size, minimum=0.0)
     coef, gradient = np.asarray(coef, dtype=float), np.asarray(gradient, dtype=float)
+    if not (np.isfinite(coef).all() and np.isfinite(gradient).all()):
+        raise ValueError("coef and gradient must hold finite numbers.")
     if coef.shape != gradient.shape:
         raise ValueError(
             f"gradient must have the shape of coef, {coef.shape}, not {gradient.shape}."
@@ -163,7 +165,7 @@ def step(coef, gradient, step_size, *, l1=0.0, l2=0.0, mode="proximal"):
     raise ValueError(f"mode must be 'proximal' or 'subgradient', not {mode!r}.")
 
 
-def _check_number(name, number, minimum):
+def check_number(name, number, minimum):
     if not isinstance(number, Real) or not minimum <= number < np.inf:
         raise ValueError(f"{name} must be a finite number >= {minimum:g}, not {number!r}.")
 

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -136,7 +137,7 @@ def test_warm_start_and_given_weights(data):
     again = at_optimum.set_params(warm_start=True).fit(X, y)
     assert_allclose(again.coef_, exact[:4], atol=1e-6)
     assert np.abs(at_optimum.set_params(warm_start=False).fit(X, y).coef_).max() < 1e-3
-    with pytest.raises(ValueError, match="coef_init must have shape"):
+    with pytest.raises(ValueError, match="coef_init must hold finite numbers in shape"):
         at_optimum.fit(X, y, coef_init=[1.0])
     three = SGDRegularizedClassifier(warm_start=True, **FAST).fit(X, np.arange(60) % 3)
     three.fit(X, np.arange(60) % 3)
@@ -311,6 +312,106 @@ def test_not_finite_input_is_refused(data, kind, bad, assume_finite):
         if kind is BOTH[0]:
             with pytest.raises(ValueError, match=r"NaN|infinity"):
                 model.fit(X, np.where(np.arange(60) == 5, bad, y))
+
+
+def broken(kind, attribute, place, value):
+    matrix = getattr(sparse, f"{kind}_matrix")(np.eye(4))
+    array = getattr(matrix, attribute)
+    array[place] = value
+    return matrix
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        broken("coo", "row", 0, 10**8),
+        broken("coo", "col", 0, -5),
+        broken("lil", "rows", 0, [10**8]),
+        broken("lil", "rows", 0, [0, 1]),
+        broken("csc", "indices", 0, 10**8),
+        broken("bsr", "indices", 0, 10**8),
+    ],
+    ids=lambda matrix: matrix.format,
+)
+def test_other_malformed_matrices_are_refused(matrix):
+    with pytest.raises(ValueError, match=f"not a valid {matrix.format.upper()} matrix"):
+        SGDRegularizedRegressor(**FAST).fit(matrix, np.arange(4.0))
+
+
+def test_failed_fits_leave_the_model_as_it_was(data):
+    X, y = data
+    for kind, targets in zip(BOTH, (y, labels(y)), strict=True):
+        model = kind(**FAST).fit(X, targets)
+        before = model.predict(X)
+        for bad in (
+            {"sample_weight": -np.ones(60)},
+            {"coef_init": [np.nan] * 2},
+            {"coef_init": [1.0] * 7},
+        ):
+            with pytest.raises(ValueError, match=r"weight|coef_init"):
+                model.fit(X[:, :2], targets, **bad)
+            assert_array_equal(model.predict(X), before)
+
+
+def test_large_offsets_do_not_count_as_converged(data):
+    X, y = data
+    model = SGDRegularizedRegressor(random_state=0, tol=1e-2).fit(X, y + 1e6)
+    reference = SGDRegularizedRegressor(random_state=0, tol=1e-2).fit(X, y)
+    assert_allclose(model.coef_, reference.coef_, atol=0.2)
+    with pytest.warns(ConvergenceWarning):
+        SGDRegularizedRegressor(random_state=0, tol=1e-9, max_iter=3).fit(X, y + 1e9)
+
+
+def test_no_intercept_after_one_with(data):
+    X, y = data
+    model = SGDRegularizedRegressor(warm_start=True, **FAST).fit(X, y + 3)
+    model.set_params(fit_intercept=False).fit(X, y + 3)
+    assert model.intercept_ == 0.0
+    model.set_params(fit_intercept=True).fit(X, y + 3)
+    assert model.set_params(fit_intercept=False).partial_fit(X, y).intercept_ == 0.0
+
+
+def test_weights_too_large_for_float32_are_refused(data):
+    X, y = data
+    with pytest.raises(ValueError, match="too large for float32"):
+        SGDRegularizedRegressor(**FAST).fit(X.astype(np.float32), y * 1e39)
+
+
+@pytest.mark.parametrize("factor", [1e-170, 1e160])
+def test_features_beyond_floating_point_are_refused(data, factor):
+    X, y = data
+    for matrix in (X * factor, sparse.csr_matrix(X * factor)):
+        with pytest.raises(ValueError, match="Scale the features"):
+            SGDRegularizedRegressor(**FAST).fit(matrix, y)
+
+
+@pytest.mark.parametrize("weight", [-0.5, np.nan, np.inf])
+def test_impossible_class_weights_are_refused(data, weight):
+    X, y = data
+    model = SGDRegularizedClassifier(class_weight={"yes": weight}, **FAST)
+    with pytest.raises(ValueError, match="sample_weight times class_weight"):
+        model.fit(X, labels(y))
+    with pytest.raises(ValueError, match="sample_weight times class_weight"):
+        model.partial_fit(X, labels(y), classes=["no", "yes"])
+    with pytest.raises(ValueError, match="sample_weight times class_weight"):
+        model.set_params(class_weight={"yes": 0.0, "no": 0.0}).fit(X, labels(y))
+
+
+def test_weights_whose_sum_overflows_are_refused(data):
+    X, y = data
+    with pytest.raises(ValueError, match="their sum is inf"):
+        SGDRegularizedRegressor(**FAST).fit(X, y, sample_weight=np.full(60, 1e307))
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_classes_of_weight_zero_do_not_exist(data, class_weight):
+    X, _ = data
+    y, keep = np.arange(60) % 3, np.arange(60) % 3 != 1
+    model = SGDRegularizedClassifier(class_weight=class_weight, **FAST)
+    twin = clone(model).fit(X[keep], y[keep])
+    model.fit(X, y, sample_weight=keep.astype(float))
+    assert_array_equal(model.classes_, [0, 2])
+    assert_array_equal(model.coef_, twin.coef_)
 
 
 def test_weights_that_cannot_be_are_refused(data):

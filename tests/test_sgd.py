@@ -283,3 +283,18 @@ def test_switching_the_mean_off_forgets_it(offset_problem):
     model.set_params(average=False).partial_fit(X, y)
     assert not np.array_equal(model.coef_, plain.coef_)
     assert_array_equal(model.coef_, plain.partial_fit(X, y).coef_)
+
+
+def test_thresholds_pending_from_other_settings_are_settled(offset_problem):
+    _, X, y = offset_problem
+    settings = {"learning_rate": "constant", "eta0": 0.05, "shuffle": False, "alpha": 0.3}
+    for changed in ({"penalty": None}, {"mode": "subgradient"}):
+        model = SGDRegularizedRegressor(penalty="l1", **settings).partial_fit(X, y)
+        start, intercept = model.coef_, model.intercept_[0]
+        model.set_params(**changed).partial_fit(X, y)
+        l1 = 0.0 if "penalty" in changed else 0.3
+        loss, ones = make_loss("squared_error"), np.ones(120)
+        *_, (w, _) = naive.subgradient_sgd(
+            X, y, loss, 0.05 * ones, ones, l1, 0.0, coef=start, intercept=intercept
+        )
+        assert_allclose(model.coef_, w, rtol=1e-9)

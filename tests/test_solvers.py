@@ -249,6 +249,8 @@ def test_early_stopping_that_cannot_split_says_so():
     X, y = np.eye(4), [0, 1, 0, 1]
     with pytest.raises(ValueError, match="early_stopping=True cannot hold out"):
         SGDRegularizedClassifier(early_stopping=True).fit(X, y)
+    with pytest.raises(ValueError, match="R2 needs at least two rows"):
+        SGDRegularizedRegressor(early_stopping=True).fit(X, y)
     with pytest.raises(ValueError, match="early_stopping must be False"):
         SGDRegularizedClassifier(early_stopping=True).partial_fit(X, y, classes=[0, 1])
 
@@ -279,3 +281,10 @@ def test_verbose_prints_a_line_per_epoch(offset_problem, capsys):
     assert len(lines) == 3
     assert "objective" in lines[0]
     assert "non-zeros 15/15" in lines[-1]
+
+
+def test_warm_start_at_the_optimum_is_no_divergence(rng):
+    X = rng.normal(size=(60, 4))
+    model = SGDRegularizedRegressor(average=True, random_state=0)
+    model.fit(X, np.full(60, 0.1), coef_init=np.zeros(4), intercept_init=0.1)
+    assert model.converged_
