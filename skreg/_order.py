@@ -14,7 +14,7 @@ from skreg._rows import bytes_per_row
 # machine learning with CorgiPile"): blocks of neighbouring rows in random order, then
 # all rows of `BLOCKS_PER_WINDOW` such blocks among each other.
 _CACHE_BYTES = 1 << 20
-_BLOCK_BYTES = 1 << 12
+_BLOCK_BYTES = 1 << 14
 BLOCKS_PER_WINDOW = 32
 _LARGEST_BLOCK = 64
 
