@@ -33,11 +33,22 @@ def zipf(n, p, nonzeros):
     return X
 
 
+def spread(n, p, nonzeros):
+    """Return rows of exactly `nonzeros` values, one in each of as many column ranges."""
+    rng = np.random.default_rng(0)
+    width = p // nonzeros
+    columns = np.arange(nonzeros) * width + rng.integers(width, size=(n, nonzeros))
+    rows = np.arange(0, n * nonzeros + 1, nonzeros)
+    values = rng.random(n * nonzeros)
+    return sparse.csr_matrix((values, columns.ravel().astype(np.int32), rows), shape=(n, p))
+
+
 PROBLEMS = {
     "dense 100 000 x 100": lambda: dense(100_000, 100),
     "dense 100 000 x 100, float32": lambda: dense(100_000, 100, np.float32),
     "dense 1 000 000 x 20": lambda: dense(1_000_000, 20),
     "dense 20 000 x 1 000": lambda: dense(20_000, 1000),
+    "CSR 100 000 x 10 000, 60 a row": lambda: spread(100_000, 10_000, 60),
     "CSR 100 000 x 1 000, 60 drawn a row": lambda: zipf(100_000, 1000, 60),
     "CSR 100 000 x 50 000, 60 drawn a row": lambda: zipf(100_000, 50_000, 60),
     "CSR 200 000 x 1 000 000, 19 drawn a row": lambda: zipf(200_000, 1_000_000, 19),

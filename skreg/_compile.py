@@ -17,7 +17,7 @@ from numba.core import caching
 # left out on purpose: with them, tests for NaN and infinity may be optimized away.
 REORDERED = frozenset({"reassoc", "contract", "arcp", "nsz", "afn"})
 # Sums over indexed elements keep their order: reordered, LLVM turns them into vector
-# gathers, which are slower than single loads on many processors.
+# gathers, which are slower than single loads on some processors.
 IN_ORDER = frozenset({"contract", "arcp", "nsz", "afn"})
 
 

@@ -91,7 +91,7 @@ def minimize(problem, descent, stopping, score=None):
             raise DivergenceError
         certificate = None
         if epoch == max_iter or look_always or (tol is not None and epoch >= next_look):
-            # Beyond epoch 20, looking costs less than a tenth of the epochs.
+            # Beyond epoch 20, a look waits until a tenth more epochs have passed.
             next_look = epoch + max(1, epoch // 10)
             certificate = certify(problem, coef, intercept, curvatures)
             if not certificate.objective <= limit:
