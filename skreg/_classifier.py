@@ -16,7 +16,6 @@ from skreg._estimator import SGDRegularizedModel, unchanged_on_error
 from skreg._inputs import FORMAT, check_finite, check_storage, check_total, check_weights
 from skreg._losses import CLASSIFICATION_LOSSES, make_loss
 from skreg._rows import as_rows
-from skreg._solvers import minimize
 
 
 def _has_probabilities(model):
@@ -64,9 +63,12 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         the gradient step on the loss: weights become exactly 0. "subgradient" adds
         ``l1 * sign(w) + l2 * w`` to the gradient: weights circle around 0 without
         reaching it.
-    solver : {"auto", "sgd"}, default="auto"
-        The solver; "sgd" is stochastic gradient descent, one step per row. "auto"
-        leaves the choice to the package, and `solver_` tells it.
+    solver : {"auto", "svrg", "sgd"}, default="auto"
+        The solver. "svrg" is descent with reduced variance, which finds the optimum, for
+        smooth losses in proximal mode; "sgd" is plain stochastic gradient descent, one
+        step per row. "auto" is "svrg" where that can be, and "sgd" where `average`,
+        `early_stopping`, `learning_rate` or `eta0` ask for what only "sgd" does.
+        `partial_fit` always takes plain steps. `solver_` tells the choice.
     fit_intercept : bool, default=True
         Whether to fit an intercept. It is never penalized.
     max_iter : int, default=1000
@@ -285,7 +287,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
                 score = _held_out_accuracy(
                     held_out_X, signs[k][held_out], weights[held_out]
                 )
-            return minimize(problem, self._descent(problem, state), self._stopping(), score)
+            return self._minimize(problem, state, score)
 
         states = self._states_from(coef, intercept, random_state)
         solutions = self._parallel(solve, states)

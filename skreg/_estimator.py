@@ -16,8 +16,15 @@ from skreg._inputs import check_rows
 from skreg._objective import Problem
 from skreg._order import generator_state
 from skreg._schedules import SCHEDULES
-from skreg._sgd import SGDSettings, SGDState
-from skreg._solvers import SOLVER_OF_AUTO, SOLVERS, DivergenceError, Stopping
+from skreg._sgd import SGD, SGDSettings, SGDState
+from skreg._solvers import (
+    SOLVER_OPTIONS,
+    SOLVERS,
+    DivergenceError,
+    Stopping,
+    minimize,
+    solver_for,
+)
 from skreg.penalties import strengths
 
 # Set by `fit` only: they describe a fit as a whole.
@@ -48,7 +55,7 @@ class SGDRegularizedModel(BaseEstimator):
         "alpha": [Interval(Real, 0, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "mode": [StrOptions({"proximal", "subgradient"})],
-        "solver": [StrOptions(set(SOLVERS))],
+        "solver": [StrOptions(set(SOLVER_OPTIONS))],
         "fit_intercept": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
@@ -75,16 +82,23 @@ class SGDRegularizedModel(BaseEstimator):
         l1, l2 = strengths(self.penalty, self.alpha, self.l1_ratio)
         return Problem(rows_of_X, y, sample_weight, rows, loss, l1, l2, self.fit_intercept)
 
-    def _descent(self, problem, state):
-        settings = SGDSettings(
+    def _settings(self):
+        return SGDSettings(
             subgradient=self.mode == "subgradient",
             schedule=self.learning_rate,
             eta0=None if self.eta0 is None else float(self.eta0),
             power_t=float(self.power_t),
             shuffle=self.shuffle,
             average=int(self.average),
+            early_stopping=self.early_stopping,
         )
-        return SOLVERS[self.solver](problem, settings, state)
+
+    def _minimize(self, problem, state, score=None):
+        """Run the solver on a problem; return its `Solution`."""
+        settings = self._settings()
+        self.solver_ = solver_for(self.solver, problem.loss, settings)
+        descent = SOLVERS[self.solver_](problem, settings, state)
+        return minimize(problem, descent, self._stopping(), score)
 
     def _stopping(self):
         return Stopping(self.max_iter, self.tol, self.n_iter_no_change, self.verbose)
@@ -140,7 +154,13 @@ class SGDRegularizedModel(BaseEstimator):
         """Advance a state by one epoch that comes from `partial_fit`."""
         if self.early_stopping:
             raise ValueError("early_stopping must be False with partial_fit.")
-        self._descent(problem, state).epoch()
+        if self.solver == "svrg":
+            raise ValueError(
+                "solver='svrg' needs all rows at once; use solver='sgd' or 'auto' with "
+                "partial_fit."
+            )
+        self.solver_ = "sgd"
+        SGD(problem, self._settings(), state).epoch()
         if not all(np.isfinite(weights).all() for weights in state.weights()):
             raise DivergenceError
 
@@ -203,7 +223,6 @@ class SGDRegularizedModel(BaseEstimator):
         self._states = states
         self.n_iter_ = n_iter
         self.t_ = 1.0 + max(state.n_steps for state in states)
-        self.solver_ = SOLVER_OF_AUTO if self.solver == "auto" else self.solver
 
     @staticmethod
     def _shape_coef(coef):

@@ -26,7 +26,7 @@ import numpy as np
 
 from skreg._averages import add_iterate, add_pending, add_pending_row
 from skreg._compile import compiled
-from skreg._losses import conjugate, derivative, value
+from skreg._losses import conjugate, curvature, derivative, implicit_slope, value
 from skreg._rows import (
     ROWS_AHEAD,
     WEIGHTS_AHEAD,
@@ -51,6 +51,18 @@ class Plan(NamedTuple):
     step_sizes: np.ndarray
     weights: np.ndarray
     intercept_steps: np.ndarray
+
+
+class Remembered(NamedTuple):
+    """What is kept of each row from visit to visit: arrays over all rows.
+
+    The slope of its loss when it was last visited, its weight (all weights add up to 1)
+    and its squared norm.
+    """
+
+    slopes: np.ndarray
+    weights: np.ndarray
+    norms: np.ndarray
 
 
 class Iterate(NamedTuple):
@@ -124,12 +136,43 @@ def _move_towards_zero(coef, length):
 
 
 @compiled
-def loss_pass(X, y, sample_weight, rows, coef, intercept, loss, slopes, gradients):
+def svrg_epoch(X, y, order, remembered, coef, scale, threshold, intercept_scale, loss):
+    """Take a variance-reduced step on each row of `order`.
+
+    The weights are ``scale * soft(coef, threshold)``, the last element of `coef` is the
+    intercept. A step replaces the slope that is remembered of a row by the slope where
+    the step ends, so that it can not be too long and its noise vanishes at the optimum.
+    """
+    last = coef.shape[0] - 1
+    weights = coef[:last]
+    intercept = coef[last]
+    n_steps = order.shape[0]
+    for k in range(n_steps):
+        if k + ROWS_AHEAD < n_steps:
+            prefetch_row(X, order[k + ROWS_AHEAD])
+            prefetch_weights(X, order[k + WEIGHTS_AHEAD], weights)
+        i = order[k]
+        weight = remembered.weights[i]
+        slope = remembered.slopes[i]
+        reach = weight * (scale * remembered.norms[i] + intercept_scale)
+        raw_prediction = scale * row_dot(X, i, weights, threshold) + intercept
+        new = implicit_slope(loss, y[i], raw_prediction + reach * slope, reach, slope)
+        change = weight * (slope - new)
+        if change != 0.0:
+            row_add(X, i, change, weights)
+            intercept += intercept_scale * change
+            remembered.slopes[i] = new
+    coef[last] = intercept
+
+
+@compiled
+def loss_pass(X, y, sample_weight, rows, coef, intercept, loss, seen, gradients):
     """Return the weighted sum of losses over `rows` at fixed weights.
 
-    ``slopes[k]`` becomes the derivative of the loss of row ``rows[k]``. Gradients with
-    respect to the weights and the intercept (the last column) are summed apart for rows
-    with positive slope (into ``gradients[0]``) and others (into ``gradients[1]``).
+    ``seen[0, k]`` becomes the raw prediction of row ``rows[k]``, ``seen[1, k]`` the
+    derivative of its loss. Gradients with respect to the weights and the intercept (the
+    last column) are summed apart for rows with positive slope (into ``gradients[0]``)
+    and others (into ``gradients[1]``).
     """
     n_features = coef.shape[0]
     total = 0.0
@@ -137,8 +180,9 @@ def loss_pass(X, y, sample_weight, rows, coef, intercept, loss, slopes, gradient
         i = rows[k]
         raw_prediction = row_dot(X, i, coef, 0.0) + intercept
         total += sample_weight[i] * value(loss, y[i], raw_prediction)
-        slopes[k] = derivative(loss, y[i], raw_prediction)
-        slope = sample_weight[i] * slopes[k]
+        seen[0, k] = raw_prediction
+        seen[1, k] = derivative(loss, y[i], raw_prediction)
+        slope = sample_weight[i] * seen[1, k]
         part = gradients[0] if slope > 0.0 else gradients[1]
         row_add(X, i, slope, part)
         part[n_features] += slope
@@ -157,3 +201,22 @@ def conjugate_sum(y, sample_weight, rows, slopes, positive_factor, factor, loss)
         u = slopes[k] * (positive_factor if slopes[k] > 0.0 else factor)
         total += sample_weight[i] * conjugate(loss, y[i], u)
     return total
+
+
+@compiled
+def curvature_pass(y, rows, raw, loss, out):
+    """Set ``out[k]`` to the second derivative of the loss of row ``rows[k]``."""
+    for k in range(rows.shape[0]):
+        out[k] = curvature(loss, y[rows[k]], raw[k])
+
+
+@compiled
+def hessian_product(X, rows, curvatures, vector, out):
+    """Add the Hessian of the loss times `vector` to `out`; the intercept comes last."""
+    last = vector.shape[0] - 1
+    weights = vector[:last]
+    for k in range(rows.shape[0]):
+        i = rows[k]
+        factor = curvatures[k] * (row_dot(X, i, weights, 0.0) + vector[last])
+        row_add(X, i, factor, out)
+        out[last] += factor

@@ -10,6 +10,11 @@ A loss states
     conjugate(y, u)     the maximum over ``p`` of ``u * p - value(y, p)``, infinite
                         outside its domain, which holds 0,
     max_curvature       the Lipschitz constant of the derivative, None where it jumps,
+    curvature(y, p)     its second derivative, one of two where that jumps,
+    implicit_slope(y, a, q, u)
+                        the slope after a step of length ``q`` that is taken with it: the
+                        root of ``u = derivative(y, a - q * u)``, where the argument ``u``
+                        is a guess (the last two only if ``max_curvature`` is a number),
     slope_bound         the largest derivative of a regression loss, None if unbounded
                         (targets -1 and +1 have a scale of their own: None, too).
 
@@ -52,6 +57,12 @@ class HalfSquaredError(Loss):
     def conjugate(self, y, u):
         return u * y + 0.5 * u * u
 
+    def curvature(self, y, p):
+        return 1.0
+
+    def implicit_slope(self, y, a, q, u):
+        return (a - y) / (1.0 + q)
+
 
 class Huber(LossWithEpsilon):
     """``r^2 / 2`` where ``|r| <= epsilon``, else ``epsilon * |r| - epsilon^2 / 2``.
@@ -78,6 +89,12 @@ class Huber(LossWithEpsilon):
         if abs(u) > self.epsilon:
             return math.inf
         return u * y + 0.5 * u * u
+
+    def curvature(self, y, p):
+        return 1.0 if abs(p - y) <= self.epsilon else 0.0
+
+    def implicit_slope(self, y, a, q, u):
+        return min(max((a - y) / (1.0 + q), -self.epsilon), self.epsilon)
 
 
 class EpsilonInsensitive(LossWithEpsilon):
@@ -117,6 +134,13 @@ class SquaredEpsilonInsensitive(LossWithEpsilon):
     def conjugate(self, y, u):
         return u * y + self.epsilon * abs(u) + 0.25 * u * u
 
+    def curvature(self, y, p):
+        return 2.0 if abs(p - y) > self.epsilon else 0.0
+
+    def implicit_slope(self, y, a, q, u):
+        excess = max(abs(a - y) - self.epsilon, 0.0)
+        return math.copysign(2.0 * excess / (1.0 + 2.0 * q), a - y)
+
 
 class LogLoss(Loss):
     """``log(1 + exp(-y * p))``."""
@@ -140,6 +164,31 @@ class LogLoss(Loss):
         if t == 0.0 or t == 1.0:
             return 0.0
         return t * math.log(t) + (1.0 - t) * math.log1p(-t)
+
+    def curvature(self, y, p):
+        e = math.exp(-abs(p))
+        return e / (1.0 + e) ** 2
+
+    def implicit_slope(self, y, a, q, u):
+        # Newton's method for the margin z after the step, z = y * a + q / (1 + exp(z)),
+        # kept between the bounds that the signs of earlier residuals give.
+        low, high = y * a, y * a + q
+        z = min(max(low - q * y * u, low), high)
+        for _ in range(60):
+            e = math.exp(-abs(z))
+            slope = (e if z > 0.0 else 1.0) / (1.0 + e)
+            residual = z - y * a - q * slope
+            if residual > 0.0:
+                high = z
+            else:
+                low = z
+            next_z = z - residual / (1.0 + q * slope * (1.0 - slope))
+            if not low <= next_z <= high:
+                next_z = 0.5 * (low + high)
+            if abs(next_z - z) <= 1e-10 * (1.0 + abs(z)):
+                break
+            z = next_z
+        return -y * slope
 
 
 class Hinge(Loss):
@@ -177,6 +226,12 @@ class SquaredHinge(Loss):
             return math.inf
         return u * y + 0.25 * u * u
 
+    def curvature(self, y, p):
+        return 2.0 if y * p < 1.0 else 0.0
+
+    def implicit_slope(self, y, a, q, u):
+        return -2.0 * y * max(1.0 - y * a, 0.0) / (1.0 + 2.0 * q)
+
 
 class ModifiedHuber(Loss):
     """``max(0, 1 - y * p)^2`` where ``y * p >= -1``, else ``-4 * y * p``."""
@@ -197,6 +252,12 @@ class ModifiedHuber(Loss):
             return math.inf
         return u * y + 0.25 * u * u
 
+    def curvature(self, y, p):
+        return 2.0 if abs(y * p) < 1.0 else 0.0
+
+    def implicit_slope(self, y, a, q, u):
+        return -y * min(2.0 * max(1.0 - y * a, 0.0) / (1.0 + 2.0 * q), 4.0)
+
 
 def value(loss, y, p):
     """Return the loss of one row."""
@@ -213,6 +274,16 @@ def conjugate(loss, y, u):
     return loss.conjugate(y, u)
 
 
+def curvature(loss, y, p):
+    """Return the second derivative of the loss of one row in its raw prediction."""
+    return loss.curvature(y, p)
+
+
+def implicit_slope(loss, y, a, q, u):
+    """Return the root of ``u = derivative(loss, y, a - q * u)``, given a guess of it."""
+    return loss.implicit_slope(y, a, q, u)
+
+
 @overload(value, strict=False)
 def _compiled_value(loss, y, p):
     return loss.instance_class.value
@@ -226,6 +297,16 @@ def _compiled_derivative(loss, y, p):
 @overload(conjugate, strict=False)
 def _compiled_conjugate(loss, y, u):
     return loss.instance_class.conjugate
+
+
+@overload(curvature, strict=False)
+def _compiled_curvature(loss, y, p):
+    return loss.instance_class.curvature
+
+
+@overload(implicit_slope, strict=False)
+def _compiled_implicit_slope(loss, y, a, q, u):
+    return loss.instance_class.implicit_slope
 
 
 REGRESSION_LOSSES = {

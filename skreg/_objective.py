@@ -82,18 +82,35 @@ class Certificate(NamedTuple):
         return self.gap if math.isfinite(self.gap) else self.residual
 
 
-def certify(problem, coef, intercept, curvatures):
-    """Return the `Certificate` of weights, by one pass over the rows.
+class View(NamedTuple):
+    """What one pass over the rows shows of fixed weights.
 
-    `curvatures` come from `feature_curvatures`.
+    ``raw_predictions`` and ``slopes`` (derivatives of the loss) are arrays over
+    ``problem.rows``, ``gradient`` is that of the mean loss, the intercept's part last.
     """
+
+    certificate: Certificate
+    raw_predictions: np.ndarray
+    slopes: np.ndarray
+    gradient: np.ndarray
+
+
+def certify(problem, coef, intercept, curvatures):
+    """Return the `Certificate` of weights; `curvatures` come from `feature_curvatures`."""
+    return look(problem, coef, intercept, curvatures).certificate
+
+
+def look(problem, coef, intercept, curvatures):
+    """Return the `View` of weights, by one pass over the rows."""
     X, y, sample_weight, rows, loss, l1, l2, fit_intercept = problem
-    slopes = np.empty(len(rows))
+    seen = np.empty((2, len(rows)))
     gradients = np.zeros((2, len(coef) + 1))
     weight_sum = problem.weight_sum
-    total = loss_pass(X, y, sample_weight, rows, coef, intercept, loss, slopes, gradients)
+    total = loss_pass(X, y, sample_weight, rows, coef, intercept, loss, seen, gradients)
+    raw_predictions, slopes = seen
     mean_loss = float(total / weight_sum)
-    penalty = float(l1 * np.abs(coef).sum() + 0.5 * l2 * (coef @ coef))
+    with np.errstate(over="ignore"):
+        penalty = float(l1 * np.abs(coef).sum() + 0.5 * l2 * (coef @ coef))
     objective = mean_loss + penalty
 
     gradients /= weight_sum
@@ -108,7 +125,8 @@ def certify(problem, coef, intercept, curvatures):
             y, sample_weight, rows, slopes, *(shrinkage * f for f in factors), loss
         )
         excess = np.maximum(shrinkage * correlation - l1, 0.0)
-        penalty_conjugate = (excess @ excess) / (2.0 * l2) if l2 > 0.0 else 0.0
+        with np.errstate(over="ignore"):
+            penalty_conjugate = (excess @ excess) / (2.0 * l2) if l2 > 0.0 else 0.0
         return -conjugates / weight_sum - penalty_conjugate
 
     largest = correlation.max(initial=0.0)
@@ -119,8 +137,10 @@ def certify(problem, coef, intercept, curvatures):
     gap = math.inf
     if penalized or len(coef) == 0:
         gap = max(objective - float(max(map(dual, shrinkages))), 0.0)
-    residual = _residual(problem, gradients.sum(axis=0), curvatures)
-    return Certificate(objective, mean_loss, penalty, gap, residual)
+    gradient = gradients.sum(axis=0)
+    residual = _residual(problem, gradient, curvatures)
+    certificate = Certificate(objective, mean_loss, penalty, gap, residual)
+    return View(certificate, raw_predictions, slopes, gradient)
 
 
 def _balancing_factors(positive, negative):
@@ -150,8 +170,16 @@ def _residual(problem, gradient, curvatures):
     return float(residual)
 
 
+class NullModel(NamedTuple):
+    """The model without features, and the objective where its intercept is 0."""
+
+    intercept: float
+    objective: float
+    objective_at_zero: float
+
+
 def null_model(problem):
-    """Return the intercept and the objective of the model without features.
+    """Return the `NullModel` of a problem.
 
     The intercept is the root of the derivative of the mean loss, which does not decrease.
     """
@@ -165,16 +193,16 @@ def null_model(problem):
     X = without_features(problem.X, len(y))
 
     def evaluate(intercept):
-        slopes, gradients = np.empty(len(y)), np.zeros((2, 1))
+        seen, gradients = np.empty((2, len(y))), np.zeros((2, 1))
         total = loss_pass(
-            X, y, weights, rows, np.empty(0), intercept, problem.loss, slopes, gradients
+            X, y, weights, rows, np.empty(0), intercept, problem.loss, seen, gradients
         )
         return total / weights.sum(), gradients.sum()
 
     intercept = 0.0
     if problem.fit_intercept:
         intercept = _root(lambda b: evaluate(b)[1], float(low), float(high))
-    return intercept, float(evaluate(intercept)[0])
+    return NullModel(intercept, *(float(evaluate(b)[0]) for b in (intercept, 0.0)))
 
 
 def _root(increasing, low, high):
@@ -268,7 +296,7 @@ def objective(
         coef,
         float(intercept[0]),
         make_loss(loss, epsilon),
-        np.empty(len(y)),
+        np.empty((2, len(y))),
         np.zeros((2, len(coef) + 1)),
     )
     return float(total / weights.sum() + penalty)

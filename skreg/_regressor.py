@@ -11,7 +11,6 @@ from skreg._estimator import SGDRegularizedModel, unchanged_on_error
 from skreg._inputs import FORMAT, check_finite, check_storage, check_weights
 from skreg._losses import REGRESSION_LOSSES, make_loss
 from skreg._rows import as_rows
-from skreg._solvers import minimize
 
 
 class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
@@ -50,9 +49,12 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         the gradient step on the loss: weights become exactly 0. "subgradient" adds
         ``l1 * sign(w) + l2 * w`` to the gradient: weights circle around 0 without
         reaching it.
-    solver : {"auto", "sgd"}, default="auto"
-        The solver; "sgd" is stochastic gradient descent, one step per row. "auto"
-        leaves the choice to the package, and `solver_` tells it.
+    solver : {"auto", "svrg", "sgd"}, default="auto"
+        The solver. "svrg" is descent with reduced variance, which finds the optimum, for
+        smooth losses in proximal mode; "sgd" is plain stochastic gradient descent, one
+        step per row. "auto" is "svrg" where that can be, and "sgd" where `average`,
+        `early_stopping`, `learning_rate` or `eta0` ask for what only "sgd" does.
+        `partial_fit` always takes plain steps. `solver_` tells the choice.
     fit_intercept : bool, default=True
         Whether to fit an intercept. It is never penalized.
     max_iter : int, default=1000
@@ -259,7 +261,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         score = None
         if held_out is not None:
             score = _held_out_r2(X[held_out], y[held_out], weights[held_out])
-        solution = minimize(problem, self._descent(problem, state), self._stopping(), score)
+        solution = self._minimize(problem, state, score)
         self._store_solutions([solution], X.dtype)
         return self
 

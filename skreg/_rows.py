@@ -13,6 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 from scipy import sparse
+from scipy.linalg.blas import dsyrk
 
 from skreg._compile import IN_ORDER, compiled
 
@@ -22,6 +23,10 @@ ROWS_AHEAD = 16
 # more weights than a processor's cache holds.
 WEIGHTS_AHEAD = 2
 _CACHED_WEIGHTS = 1 << 17
+# Sums of squares below this have lost digits or are 0 by underflow.
+_TINY = 1e-290
+# Dense rows are scaled and multiplied in chunks that a cache holds.
+_CHUNK_BYTES = 1 << 20
 
 
 class CSR(NamedTuple):
@@ -67,6 +72,11 @@ def bytes_per_row(X):
     return sum(array.nbytes for array in arrays) / max(X.shape[0], 1)
 
 
+def n_values(X):
+    """Return how many elements are stored."""
+    return X.data.size if isinstance(X, CSR) else X.size
+
+
 def has_values(X):
     """Return whether any element is not 0."""
     return bool(np.any(X.data if isinstance(X, CSR) else X))
@@ -78,6 +88,15 @@ def without_features(X, n_rows):
         return _read_only(np.empty((n_rows, 0), dtype=X.dtype))
     empty = sparse.csr_matrix((n_rows, 0), dtype=X.data.dtype)
     return as_rows(empty)
+
+
+def take_columns(X, columns):
+    """Return a copy of some columns, given in increasing order, in the same storage."""
+    if not isinstance(X, CSR):
+        return _read_only(np.take(X, columns, axis=1))
+    indices = X.indices.view(np.int32)
+    matrix = sparse.csr_matrix((X.data, indices, X.indptr), shape=X.shape)
+    return as_rows(matrix[:, columns])
 
 
 def mean_squares(X, weights):
@@ -95,6 +114,24 @@ def row_norms_squared(X):
         return np.einsum("ij,ij->i", X, X, dtype=np.float64)
     rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     return np.bincount(rows, np.square(X.data, dtype=np.float64), minlength=X.shape[0])
+
+
+def checked_row_norms(X, rows):
+    """Return the squared norm of each row; those of `rows` must be sound numbers."""
+    with np.errstate(over="ignore", under="ignore"):
+        norms = row_norms_squared(X)
+    check_squares(norms[rows], X)
+    return norms
+
+
+def check_squares(squares, X):
+    """Refuse sums of squares of features that over- or underflow."""
+    largest = np.max(squares, initial=0.0)
+    if not largest < np.inf or (largest < _TINY and has_values(X)):
+        raise ValueError(
+            "The squares of the features are too large or too small for floating-point "
+            "numbers. Scale the features (StandardScaler, MaxAbsScaler)."
+        )
 
 
 @compiled
@@ -152,6 +189,40 @@ def _add_dense(X, i, factor, out):
 def _add_csr(X, i, factor, out):
     for j in range(X.indptr[i], X.indptr[i + 1]):
         out[X.indices[j]] += factor * X.data[j]
+
+
+def add_gram(X, rows, weights, out):
+    """Add ``sum_i weights[i] * x_i x_i^T`` to `out`, where ``x_i`` ends with a 1.
+
+    The sum goes over `rows`, ``weights[k]`` belongs to ``rows[k]``. Only the upper
+    triangle of `out`, a C-ordered square, is touched.
+    """
+    if isinstance(X, CSR):
+        _add_gram_csr(X, rows, weights, out)
+        return
+    width = X.shape[1] + 1
+    length = max(1, _CHUNK_BYTES // (8 * width))
+    for start in range(0, len(rows), length):
+        chunk = rows[start : start + length]
+        scaled = np.ones((len(chunk), width))
+        scaled[:, :-1] = X[chunk]
+        scaled *= np.sqrt(weights[start : start + length])[:, np.newaxis]
+        # In Fortran order, C-ordered arrays are their own transposes.
+        dsyrk(1.0, scaled.T, beta=1.0, c=out.T, lower=True, overwrite_c=True)
+
+
+@compiled(fastmath=IN_ORDER)
+def _add_gram_csr(X, rows, weights, out):
+    last = out.shape[0] - 1
+    for k in range(rows.shape[0]):
+        start, stop = X.indptr[rows[k]], X.indptr[rows[k] + 1]
+        for a in range(start, stop):
+            factor = weights[k] * X.data[a]
+            row = out[X.indices[a]]
+            for b in range(a, stop):
+                row[X.indices[b]] += factor * X.data[b]
+            row[last] += factor
+        out[last, last] += weights[k]
 
 
 def prefetch_row(X, i):

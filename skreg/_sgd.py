@@ -14,8 +14,9 @@ import numpy as np
 
 from skreg._averages import make_average
 from skreg._kernels import Iterate, Plan, Strengths, sgd_epoch
+from skreg._objective import certify, feature_curvatures
 from skreg._order import block_length, draw_order
-from skreg._rows import bytes_per_row, has_values, row_norms_squared
+from skreg._rows import bytes_per_row, checked_row_norms
 from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
 # Compiled calls are short enough for Ctrl-C to be heard in between.
@@ -25,8 +26,6 @@ _BYTES_PER_CALL = 1 << 29
 _INTERCEPT_HORIZON = 100.0
 # "adaptive" gives up when its plateaus have divided the step by more than this.
 _SMALLEST_FACTOR = 1e-6
-# Squared norms below this have lost digits or are 0 by underflow.
-_TINY = 1e-290
 
 
 class SGDSettings(NamedTuple):
@@ -38,6 +37,7 @@ class SGDSettings(NamedTuple):
     power_t: float
     shuffle: bool
     average: int  # number of the first step in the mean, counted from 1; 0 for no mean
+    early_stopping: bool
 
 
 @dataclass
@@ -80,6 +80,8 @@ def settled(iterate):
 class SGD:
     """The descent of one `Problem`: each call of `epoch` visits every row once."""
 
+    looks = False  # a look at the certificate takes a pass of its own
+
     def __init__(self, problem, settings, state):
         self.problem = problem
         self.settings = settings
@@ -92,6 +94,7 @@ class SGD:
         schedule, alpha = settings.schedule, problem.l1 + problem.l2
         if schedule == "optimal" and alpha == 0.0:  # it would divide by alpha
             schedule = "auto"
+        self._feature_curvatures = feature_curvatures(problem)
         self._schedule = SCHEDULES[schedule]
         self._offset = 0.0
         self._eta0 = settings.eta0
@@ -99,7 +102,9 @@ class SGD:
             self._offset, self._eta0 = optimal_offset(problem.loss, alpha), 1.0
         self._adjust_state()
         self._uniform = self._has_mean_weights()
-        self._norms = None if self._eta0 is not None else self._row_norms()
+        self._norms = None
+        if self._eta0 is None:
+            self._norms = checked_row_norms(problem.X, problem.rows)
         self._steady = None
         self._ones = np.ones(min(len(problem.rows), self._rows_per_call))
         self._last_step_size = 0.0
@@ -118,6 +123,18 @@ class SGD:
     def weights(self):
         """Return the weights and the intercept, all that is pending settled."""
         return self.state.weights()
+
+    def start(self, null_intercept):
+        """Begin; nothing needs to be known."""
+
+    def certify(self):
+        """Return the certificate of the weights."""
+        coef, intercept = self.weights()
+        return certify(self.problem, coef, intercept, self._feature_curvatures)
+
+    def ends(self, converged):
+        """Return whether to stop."""
+        return converged
 
     def reduce_step(self):
         """Divide the steps by 5; return False where that is not, or no more, of use."""
@@ -139,24 +156,13 @@ class SGD:
             iterate = iterate._replace(coef=coef, scale=1.0, threshold=0.0)
         state.iterate = iterate
 
-    def _row_norms(self):
-        with np.errstate(over="ignore", under="ignore"):
-            norms = row_norms_squared(self.problem.X)
-        largest = norms[self.problem.rows].max()
-        if largest == np.inf or (largest < _TINY and has_values(self.problem.X)):
-            raise ValueError(
-                "The squares of the features are too large or too small for floating-point "
-                "numbers. Scale the features (StandardScaler, MaxAbsScaler)."
-            )
-        return norms
-
     def _has_mean_weights(self):
         """Return whether every row weighs as much as all rows before did on average."""
         weights, state = self.problem.sample_weight[self.problem.rows], self.state
         mean = state.weight_sum / state.n_steps if state.n_steps else weights[0]
         return bool(np.allclose(weights, mean, rtol=1e-12, atol=0.0))
 
-    def epoch(self):
+    def epoch(self, target=None):
         """Visit every row of the problem once."""
         problem, state = self.problem, self.state
         order = problem.rows

@@ -1,22 +1,26 @@
 """The driver of all solvers: one turn per epoch.
 
-A descent advances by ``epoch()`` and shows its weights by ``weights()``. The driver looks
-at them, decides when to stop, keeps the history and says how the fit ended.
+A descent advances by ``epoch(target)``, shows its weights by ``weights()`` and what is
+known of them by ``certify()``, and may say that it ``ends``. The driver decides when to
+stop, keeps the history and says how the fit ended.
 """
 
+import functools
 import time
 import warnings
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import ThreadpoolController
 
-from skreg._objective import Certificate, certify, feature_curvatures, null_model
+from skreg._objective import Certificate, null_model
 from skreg._sgd import SGD
+from skreg._svrg import SVRG
 
-# Names that ``solver`` accepts, with the descent each stands for.
-SOLVERS = {"auto": SGD, "sgd": SGD}
-SOLVER_OF_AUTO = "sgd"
+# The descent that each value of ``solver`` stands for; "auto" means one of the others.
+SOLVERS = {"sgd": SGD, "svrg": SVRG}
+SOLVER_OPTIONS = ["auto", *SOLVERS]
 
 _SEEN = ["objective", "loss", "penalty", "gap"]
 _HISTORY = ["epoch", *_SEEN, "n_nonzero", "step_size", "seconds"]
@@ -58,6 +62,19 @@ class DivergenceError(ValueError):
         )
 
 
+def solver_for(name, loss, settings):
+    """Return the key of `SOLVERS` that a value of ``solver`` stands for.
+
+    Raises ValueError where variance reduction is asked for what it cannot do.
+    """
+    obstacle = SVRG.obstacle(loss, settings)
+    if name == "auto":
+        return "sgd" if obstacle else "svrg"
+    if name == "svrg" and obstacle:
+        raise ValueError(f"solver='svrg' {obstacle}. Use solver='sgd' or 'auto'.")
+    return name
+
+
 def minimize(problem, descent, stopping, score=None):
     """Run a descent until its weights are good enough; return the `Solution`.
 
@@ -65,27 +82,37 @@ def minimize(problem, descent, stopping, score=None):
     no longer rises by ``tol``, and returns the weights of the best epoch. Otherwise it
     stops when the duality gap is at most ``tol`` times the objective of the
     intercept-only model.
+
+    Matrices are multiplied on one thread: those of a model are small.
     """
+    with _blas().limit(limits=1, user_api="blas"):
+        return _minimize(problem, descent, stopping, score)
+
+
+@functools.cache
+def _blas():
+    return ThreadpoolController()
+
+
+def _minimize(problem, descent, stopping, score):
     max_iter, tol, patience, verbose = stopping
-    curvatures = feature_curvatures(problem)
-    null_objective = null_model(problem)[1]
-    coef, intercept = descent.weights()
-    start = certify(problem, coef, intercept, curvatures).objective
-    at_zero = certify(problem, np.zeros_like(coef), 0.0, curvatures).objective
-    limit = _DIVERGED * max(start, at_zero)
+    null = null_model(problem)
+    descent.start(null.intercept)
+    worst_start = max(descent.certify().objective, null.objective_at_zero)
+    limit = _DIVERGED * worst_start
     # A perfect intercept-only model leaves nothing to compare with but rounding: the
     # objective of predictions that are right to a thousand units in the last place.
-    rounding = (1e3 * np.finfo(np.float64).eps) ** 2 * at_zero
-    target = 0.0 if tol is None else max(tol * null_objective, rounding)
+    rounding = (1e3 * np.finfo(np.float64).eps) ** 2 * null.objective_at_zero
+    target = 0.0 if tol is None else max(tol * null.objective, rounding)
     waits = descent.adapts or (score is not None and tol is not None)
-    look_always = verbose or descent.adapts or score is not None
+    look_always = verbose or descent.adapts or descent.looks or score is not None
     history = {name: [] for name in _HISTORY}
     plateau = Plateau(patience)
     best, converged, next_look, seconds = None, False, 1, 0.0
 
     for epoch in range(1, max_iter + 1):
         started = time.perf_counter()
-        descent.epoch()
+        descent.epoch(target)
         coef, intercept = descent.weights()
         if not (np.isfinite(coef).all() and np.isfinite(intercept)):
             raise DivergenceError
@@ -93,7 +120,7 @@ def minimize(problem, descent, stopping, score=None):
         if epoch == max_iter or look_always or (tol is not None and epoch >= next_look):
             # Beyond epoch 20, a look waits until a tenth more epochs have passed.
             next_look = epoch + max(1, epoch // 10)
-            certificate = certify(problem, coef, intercept, curvatures)
+            certificate = descent.certify()
             if not certificate.objective <= limit:
                 raise DivergenceError
         seconds += time.perf_counter() - started
@@ -107,7 +134,8 @@ def minimize(problem, descent, stopping, score=None):
             value, least_fall = -score(coef, intercept), tol or 0.0
             if best is None or value < best[0]:
                 best = value, coef, intercept, certificate
-        if converged:
+        if descent.ends(converged):
+            converged = converged or score is not None
             break
         if waits and plateau.reached(value, least_fall) and not descent.reduce_step():
             converged = score is not None
@@ -115,7 +143,7 @@ def minimize(problem, descent, stopping, score=None):
     if best is not None:
         _, coef, intercept, certificate = best
     history = {name: np.array(values) for name, values in history.items()}
-    _warn(epoch, converged, certificate, max(start, at_zero), target, stopping, score)
+    _warn(descent, epoch, converged, certificate, worst_start, target, stopping, score)
     return Solution(coef, intercept, epoch, converged, certificate, history, descent.state)
 
 
@@ -154,7 +182,7 @@ def _record(history, epoch, coef, certificate, step_size, seconds, verbose):
         )
 
 
-def _warn(epoch, converged, certificate, start, target, stopping, score):
+def _warn(descent, epoch, converged, certificate, start, target, stopping, score):
     worse = certificate.objective > start * (_SUSPECT if stopping.tol is None else 1.0)
     if converged or (stopping.tol is None and not worse):
         return
@@ -164,6 +192,12 @@ def _warn(epoch, converged, certificate, start, target, stopping, score):
             f"After {epoch} epochs the objective is {certificate.objective:.4g}, more than "
             f"the {start:.4g} it started from: the steps are too large. Scale the "
             "features, lower eta0, or raise max_iter."
+        )
+    elif epoch < stopping.max_iter and not descent.adapts:
+        message = (
+            f"After {epoch} epochs rounding keeps the {measure} at "
+            f"{certificate.distance:.3g}, above the target {target:.3g}. Raise tol, or "
+            "scale the features (StandardScaler, MaxAbsScaler)."
         )
     elif epoch < stopping.max_iter:
         message = (

@@ -130,9 +130,10 @@ def test_without_penalty_the_residual_judges(rng):
 @pytest.mark.parametrize("name", LOSSES)
 def test_null_model(rng, name):
     problem = make_problem(rng, name)
-    intercept, objective = null_model(problem)
+    intercept, objective, at_zero = null_model(problem)
     zeros = np.zeros(6)
     assert_allclose(objective, naive_objective(problem, zeros, intercept))
+    assert_allclose(at_zero, naive_objective(problem, zeros, 0.0))
     for other in (intercept - 0.01, intercept + 0.01):
         assert naive_objective(problem, zeros, other) >= objective - 1e-12
     without = problem._replace(fit_intercept=False)

@@ -78,7 +78,7 @@ def test_any_split_into_batches_is_bit_identical(
     """fit for 3 epochs, 3 calls of partial_fit, and batches of any size are one stream."""
     _, X, y = offset_problem
     model = SGDRegularizedRegressor(
-        loss, penalty=penalty, alpha=0.05, average=average, learning_rate=learning_rate,
+        loss, penalty=penalty, solver="sgd", alpha=0.05, average=average, learning_rate=learning_rate,
         max_iter=3, **IN_ORDER,
     )  # fmt: skip
     expected = model.fit(X, y).coef_
@@ -257,7 +257,7 @@ def test_integer_seeds_repeat_and_instances_advance(offset_problem):
 def test_calls_of_partial_fit_advance_the_random_numbers(offset_problem):
     """Epochs of partial_fit see the orders that epochs of fit see."""
     _, X, y = offset_problem
-    model = SGDRegularizedRegressor(random_state=5, max_iter=4, tol=None)
+    model = SGDRegularizedRegressor(solver="sgd", random_state=5, max_iter=4, tol=None)
     coef = model.fit(X, y).coef_
     stream = SGDRegularizedRegressor(random_state=5)
     for _ in range(4):

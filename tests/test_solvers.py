@@ -124,7 +124,7 @@ def test_history_and_attributes(offset_problem):
     history = model.history_
     assert {len(values) for values in history.values()} == {model.n_iter_}
     assert model.converged_
-    assert model.solver_ == "sgd"
+    assert model.solver_ == "svrg"
     assert history["objective"][-1] == model.objective_
     assert history["gap"][-1] == model.dual_gap_
     assert_allclose(history["loss"] + history["penalty"], history["objective"])
@@ -137,7 +137,9 @@ def test_history_and_attributes(offset_problem):
 
 def test_without_tolerance_all_epochs_run(offset_problem):
     _, X, y = offset_problem
-    model = SGDRegularizedRegressor(tol=None, max_iter=7, random_state=0).fit(X, y)
+    model = SGDRegularizedRegressor(solver="sgd", tol=None, max_iter=7, random_state=0).fit(
+        X, y
+    )
     assert model.n_iter_ == 7
     assert not model.converged_
     assert_array_equal(np.isfinite(model.history_["objective"]), [False] * 6 + [True])
@@ -148,9 +150,9 @@ def test_warning_states_gap_target_and_remedy(offset_problem):
     with pytest.warns(
         ConvergenceWarning, match=r"duality gap is .* target .* Raise max_iter"
     ):
-        SGDRegularizedRegressor(max_iter=2).fit(X, y)
+        SGDRegularizedRegressor(solver="sgd", max_iter=2).fit(X, y)
     with pytest.warns(ConvergenceWarning, match="KKT residual"):
-        SGDRegularizedRegressor(penalty=None, max_iter=2).fit(X, y)
+        SGDRegularizedRegressor(solver="sgd", penalty=None, max_iter=2).fit(X, y)
     with pytest.warns(ConvergenceWarning, match="validation score"):
         SGDRegularizedRegressor(early_stopping=True, max_iter=2).fit(X, y)
 
@@ -204,11 +206,6 @@ def test_early_stopping_returns_the_best_epoch(rng):
     assert long.n_iter_ >= 200
     held_out = long._hold_out(np.arange(60), None, np.random.RandomState(0))[1]
     scores = [r2_score(y[held_out], m.predict(X[held_out])) for m in (model, long)]
-    overfitted = fit_quietly(long.set_params(early_stopping=False, max_iter=500), X, y)
-    assert (
-        max(scores) >= r2_score(y[held_out], overfitted.predict(X[held_out])) - 1e-12
-        or True
-    )
     assert scores[1] >= scores[0]
 
 

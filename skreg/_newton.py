@@ -1,0 +1,181 @@
+"""Newton's method for a `Problem` of few features.
+
+Each step minimizes the penalty plus a quadratic model of the loss. If there are few
+features, the model's matrix is held; its rows are sampled, more of them when the model
+proves poor, and it is kept as long as it serves (Byrd et al. 2011). Otherwise conjugate
+gradients move the weights that are not 0, or ought not to be, and none across 0 (Andrew
+and Gao 2007).
+"""
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator, cg
+
+from skreg._kernels import curvature_pass, hessian_product
+from skreg._losses import HalfSquaredError
+from skreg._objective import feature_curvatures, look
+from skreg._quadratic import minimize_quadratic, violations
+from skreg._rows import CSR, add_gram, check_squares, mean_squares
+
+_STEPS = 30
+_HALVINGS = 30
+# Rows per feature in the first sample for the matrix, and how the sample grows.
+_ROWS_PER_FEATURE = 64
+_GROWTH = 4
+# The gap after a step, relative to that before, up to which a matrix serves.
+_GOOD = 0.1
+# Where a loss is flat, or nearly so, a model is curved by this part of the loss's largest
+# curvature, so that each step has an end.
+_SMALLEST_CURVATURE = 1e-7
+_CG_STEPS = 200
+_CG_TOLERANCE = 0.03
+# Two objectives that differ by less than this, relative to them, differ by rounding.
+_NOISE = 1e-14
+
+
+class Newton:
+    """Steps from given weights; `explicit` says whether the model's matrix is held."""
+
+    def __init__(self, problem, coef, intercept, explicit, view=None):
+        self.problem = problem
+        self.coef = coef
+        self.intercept = intercept
+        self._feature_curvatures = feature_curvatures(problem)
+        self.view = view or self._look(coef, intercept)
+        self._explicit = explicit
+        n_rows = len(problem.rows)
+        self._quadratic = isinstance(problem.loss, HalfSquaredError)
+        self._n_sampled = n_rows
+        sampled = not self._quadratic and not isinstance(problem.X, CSR)
+        if sampled:  # in a sample of sparse rows, rare features are missing
+            self._n_sampled = min(n_rows, _ROWS_PER_FEATURE * (len(coef) + 1))
+        self._matrix = None
+        self._diagonal = None
+        self.moved = False
+
+    def run(self, target):
+        """Step until the gap is at most `target`, or no step helps any more."""
+        for _ in range(_STEPS):
+            before = self.view.certificate.distance
+            if before <= target:
+                return
+            fresh = self._matrix is None
+            improved = self._step(target)
+            served = improved and self.view.certificate.distance <= _GOOD * before
+            whole = self._n_sampled == len(self.problem.rows)
+            last_resort = (whole and fresh) or self._quadratic or not self._explicit
+            if not improved and last_resort:
+                return
+            if not served and not self._quadratic:
+                self._matrix = None
+                if fresh:
+                    self._n_sampled = min(len(self.problem.rows), _GROWTH * self._n_sampled)
+
+    def _look(self, coef, intercept):
+        return look(self.problem, coef, intercept, self._feature_curvatures)
+
+    def _step(self, target):
+        """Move to better weights; return whether there are any."""
+        if self._explicit:
+            direction, shift = self._model_direction(target)
+            signs = None
+        else:
+            direction, shift, signs = self._cg_direction()
+        size = 1.0
+        for _ in range(_HALVINGS):
+            coef = self.coef + size * direction
+            if signs is not None:
+                coef[coef * signs < 0.0] = 0.0
+            intercept = self.intercept + size * shift
+            view = self._look(coef, intercept)
+            if self._is_better(coef, view):
+                self.coef, self.intercept, self.view = coef, intercept, view
+                self.moved = True
+                return True
+            size *= 0.5
+        return False
+
+    def _is_better(self, coef, view):
+        old, new = self.view.certificate.objective, view.certificate.objective
+        if abs(new - old) > _NOISE * abs(old):
+            return new < old
+        return _norm(self._left(coef, view)) < 0.5 * _norm(self._left(self.coef, self.view))
+
+    def _left(self, coef, view):
+        """Return what the optimality conditions leave open, the intercept's part last."""
+        problem = self.problem
+        slopes = view.gradient[:-1] + problem.l2 * coef
+        left = np.append(violations(coef, slopes, problem.l1), 0.0)
+        if problem.fit_intercept:
+            left[-1] = view.gradient[-1]
+        return left
+
+    def _row_curvatures(self, every=1):
+        """Return some rows, and the weighted curvatures of the loss at each of them."""
+        problem = self.problem
+        rows = problem.rows[::every]
+        raw = self.view.raw_predictions[::every]
+        curvatures = np.empty(len(rows))
+        curvature_pass(problem.y, rows, raw, problem.loss, curvatures)
+        smallest = _SMALLEST_CURVATURE * problem.loss.max_curvature
+        weights = problem.sample_weight[rows]
+        return rows, weights / weights.sum() * np.maximum(curvatures, smallest)
+
+    def _model_direction(self, target):
+        problem = self.problem
+        if self._matrix is None:
+            every = len(problem.rows) // self._n_sampled
+            self._matrix = np.zeros((len(self.coef) + 1,) * 2)
+            add_gram(problem.X, *self._row_curvatures(every), self._matrix)
+            check_squares(self._matrix.diagonal()[:-1], problem.X)
+            self._matrix += np.triu(self._matrix, 1).T
+        matrix, gradient = self._matrix, self.view.gradient
+        hessian, slopes = matrix[:-1, :-1].copy(), gradient[:-1]
+        if problem.fit_intercept:  # the intercept is at its best for whatever weights
+            coupling = matrix[-1, :-1] / matrix[-1, -1]
+            hessian -= np.outer(coupling, matrix[-1, :-1])
+            slopes = slopes - coupling * gradient[-1]
+        tolerance = 0.01 * max(target, 0.01 * self.view.certificate.distance)
+        coef = minimize_quadratic(
+            hessian, slopes, self.coef, problem.l1, problem.l2, tolerance
+        )
+        direction = coef - self.coef
+        if not problem.fit_intercept:
+            return direction, 0.0
+        return direction, float(-gradient[-1] / matrix[-1, -1] - coupling @ direction)
+
+    def _cg_direction(self):
+        problem, coef = self.problem, self.coef
+        left = self._left(coef, self.view)
+        moves = left != 0.0
+        moves[:-1] |= coef != 0.0
+        rows, curvatures = self._row_curvatures()
+        if self._diagonal is None:
+            weights = np.zeros(len(problem.y))
+            weights[rows] = curvatures
+            self._diagonal = np.append(mean_squares(problem.X, weights), curvatures.sum())
+            self._diagonal[:-1] += problem.l2
+            self._diagonal[self._diagonal <= 0.0] = 1.0
+
+        def hessian(vector):
+            vector = np.where(moves, vector, 0.0)
+            out = problem.l2 * vector
+            out[-1] = 0.0
+            hessian_product(problem.X, rows, curvatures, vector, out)
+            return np.where(moves, out, 0.0)
+
+        shape = (len(left), len(left))
+        step, _ = cg(
+            LinearOperator(shape, matvec=hessian, dtype=np.float64),
+            -left,
+            rtol=_CG_TOLERANCE,
+            maxiter=_CG_STEPS,
+            M=LinearOperator(shape, matvec=lambda r: r / self._diagonal, dtype=np.float64),
+        )
+        signs = None
+        if problem.l1 > 0.0:
+            signs = np.where(coef != 0.0, np.sign(coef), -np.sign(left[:-1]))
+        return step[:-1], float(step[-1]), signs
+
+
+def _norm(vector):
+    return float(np.linalg.norm(vector))

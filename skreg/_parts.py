@@ -1,0 +1,55 @@
+"""Smaller problems that stand for a whole one.
+
+`Columns` keeps some features and fixes the weights of all others at 0. `Rotation` describes
+few rows of many features by as many features as there are rows, which loses nothing if
+only L2 is penalized: the best weights are a combination of the rows. Both own a copy of
+what they keep, and translate weights there and back.
+"""
+
+import numpy as np
+from scipy.linalg import eigh
+
+from skreg._rows import take_columns
+
+# Directions of the rows whose squared length is smaller than this, relative to the
+# longest, are rounding.
+_SMALLEST_DIRECTION = 1e-13
+
+
+class Columns:
+    """The features `columns`, given in increasing order."""
+
+    def __init__(self, problem, columns):
+        self.problem = problem._replace(X=take_columns(problem.X, columns))
+        self._columns = columns
+        self._n_features = problem.n_features
+
+    def restrict(self, coef):
+        """Return the weights of the features kept."""
+        return coef[self._columns]
+
+    def expand(self, coef):
+        """Return weights of all features."""
+        whole = np.zeros(self._n_features)
+        whole[self._columns] = coef
+        return whole
+
+
+class Rotation:
+    """Rows in the coordinates of their principal directions, for a dense `X`."""
+
+    def __init__(self, problem):
+        self._X = np.asarray(problem.X, dtype=np.float64)
+        lengths, directions = eigh(self._X @ self._X.T)
+        kept = lengths > _SMALLEST_DIRECTION * max(lengths[-1], 0.0)
+        roots = np.sqrt(lengths[kept])
+        self._combinations = directions[:, kept] / roots
+        self.problem = problem._replace(X=np.ascontiguousarray(directions[:, kept] * roots))
+
+    def restrict(self, coef):
+        """Return the nearest weights among the combinations of rows."""
+        return self._combinations.T @ (self._X @ coef)
+
+    def expand(self, coef):
+        """Return weights of the features."""
+        return self._X.T @ (self._combinations @ coef)

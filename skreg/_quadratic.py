@@ -1,0 +1,118 @@
+r"""Quadratic models with an elastic-net penalty, whose matrix is at hand.
+
+.. math::
+    \min_w \; g^T (w - w_0) + \tfrac12 (w - w_0)^T H (w - w_0)
+    + l_1 \|w\|_1 + \tfrac{l_2}2 \|w\|_2^2
+
+Sweeps over the coordinates find the signs of the weights; with the signs fixed, one
+Cholesky factorization finds the weights. The two take turns until nothing is left to gain.
+"""
+
+import numpy as np
+from scipy.linalg.lapack import dposv
+
+from skreg._compile import compiled
+from skreg._rows import soft
+
+_FIRST_SWEEPS = 10
+_ROUNDS = 200
+# Added to the diagonal, relative to it, where rounding spoils a factorization.
+_SMALLEST_SHIFT = 1e-14
+
+
+def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance):
+    """Return the weights of the minimum, up to `tolerance` in the objective.
+
+    `hessian` is a symmetric, positive semidefinite array of shape (n, n), which is
+    overwritten; `gradient` and `start` have shape (n,).
+    """
+    n = len(start)
+    hessian.flat[:: n + 1] += l2
+    coef, slopes = start.copy(), gradient + l2 * start
+    if l1 == 0.0:
+        return coef - solve_positive(hessian, slopes)
+    curvatures = np.maximum(hessian.diagonal(), np.finfo(np.float64).tiny)
+    n_sweeps = _FIRST_SWEEPS
+    for _ in range(_ROUNDS):
+        coordinate_sweeps(hessian, coef, slopes, l1, n_sweeps)
+        support = np.flatnonzero(coef)
+        new, settled = _newton_step(hessian, coef, slopes, l1, support)
+        slopes += (new - coef[support]) @ hessian[support]
+        coef[support] = new
+        left = violations(coef, slopes, l1)
+        if settled and (left**2 / curvatures).sum() <= 2.0 * tolerance:
+            break
+        n_sweeps = 2 + len(support) // 16  # about as long as a factorization
+    return coef
+
+
+def violations(coef, slopes, l1):
+    """Return what the optimality (KKT) conditions leave open, signed, for each weight.
+
+    `slopes` is the gradient of all of the objective but the L1 part.
+    """
+    at_zero = np.copysign(np.maximum(np.abs(slopes) - l1, 0.0), slopes)
+    return np.where(coef == 0.0, at_zero, slopes + l1 * np.sign(coef))
+
+
+@compiled
+def coordinate_sweeps(hessian, coef, slopes, l1, n_sweeps):
+    """Minimize over one weight after the other, in place; a zero stays cheap."""
+    for _ in range(n_sweeps):
+        for j in range(coef.shape[0]):
+            curvature = hessian[j, j]
+            if curvature <= 0.0:
+                continue
+            new = soft(coef[j] - slopes[j] / curvature, l1 / curvature)
+            step = new - coef[j]
+            if step != 0.0:
+                coef[j] = new
+                row = hessian[j]
+                for k in range(coef.shape[0]):
+                    slopes[k] += step * row[k]
+
+
+def _newton_step(hessian, coef, slopes, l1, support):
+    """Return the weights of the support after the best step towards their minimum.
+
+    Also return whether they are at the minimum for their signs.
+
+    The direction is that of the minimum for fixed signs. Along it the objective is convex
+    and quadratic between the points where a weight is 0, which gives the best step.
+    """
+    old, part = coef[support], hessian[np.ix_(support, support)]
+    slope = slopes[support] + l1 * np.sign(old)
+    step = -solve_positive(part, slope)
+    if not np.isfinite(step).all():
+        return old, False
+    crosses = np.flatnonzero(old * step < 0.0)
+    times = -old[crosses] / step[crosses]
+    by_time = np.argsort(times)
+    crosses, times = crosses[by_time], np.append(times[by_time], np.inf)
+    bends = np.append(0.0, 2.0 * l1 * np.cumsum(np.abs(step[crosses])))
+    first_slope, bend = slope @ step, max(step @ (part @ step), 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lowest = -(first_slope + bends) / bend
+    piece = int(np.argmax(lowest <= times))  # the first whose lowest point it reaches
+    start = times[piece - 1] if piece else 0.0
+    time = max(lowest[piece], start)
+    if not np.isfinite(time):
+        return old, False
+    new = old + time * step
+    if piece and time == start:
+        new[crosses[piece - 1]] = 0.0
+    return new, piece == 0
+
+
+def solve_positive(matrix, right_side):
+    """Solve a symmetric, positive semidefinite system, shifted a little if singular."""
+    shift = 0.0
+    diagonal = matrix.diagonal().copy()
+    diagonal[diagonal <= 0.0] = max(diagonal.max(initial=0.0), 1.0)
+    while True:
+        shifted = matrix.copy()
+        shifted.flat[:: len(matrix) + 1] += shift * diagonal
+        _, solution, failed = dposv(shifted, right_side, overwrite_a=True)
+        if not failed:
+            return solution
+        shift = max(_SMALLEST_SHIFT, 100.0 * shift)

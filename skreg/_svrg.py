@@ -1,0 +1,218 @@
+"""Variance-reduced descent: stochastic steps on rows, Newton's method on few features.
+
+A turn begins with the exact gradient and the duality gap at fixed weights. Then it does
+what is cheaper:
+
+* if few features matter, Newton's method on a working set: the features whose weights are
+  not 0, or by the gradient should not be (Massias, Gramfort and Salmon 2018). Its columns
+  are copied, so that a step costs as much as they do;
+* else epochs of variance-reduced steps on all rows, which need no matrix and find out which
+  weights are not 0; once these stay the same, Newton's method on them finishes.
+"""
+
+import numpy as np
+
+from skreg._newton import Newton
+from skreg._objective import feature_curvatures, look
+from skreg._parts import Columns, Rotation
+from skreg._quadratic import violations
+from skreg._row_steps import RowSteps
+from skreg._rows import CSR, n_values
+from skreg._sgd import SGDState
+
+# The matrix of a model is held for at most this many features.
+_LARGEST_MATRIX = 1000
+# The first working set; later ones may have twice as many features as the support.
+_FIRST_FEATURES = 100
+# A working set of more than this part of all features is not worth a copy.
+_NEARLY_ALL = 0.6
+# With fewer rows, steps on them do not pay.
+_MANY_ROWS = 2000
+_EPOCHS_PER_TURN = 3
+# The support stands still when at most this part of it changes in a turn.
+_STILL = 0.02
+# A good turn leaves at most this part of the gap.
+_GOOD = 0.5
+# Newton's method on a part ends at these parts of the target and of its first gap.
+_OF_TARGET = 0.3
+_OF_GAP = 0.1
+# Problems with fewer values are solved to rounding: it costs a few milliseconds.
+_FEW_VALUES = 100_000
+
+
+class SVRG:
+    """The descent of one `Problem`: each call of `epoch` is a turn."""
+
+    adapts = False  # steps need no schedule
+    looks = True  # each turn ends with a look at the certificate
+    step_size = np.nan
+
+    @staticmethod
+    def obstacle(loss, settings):
+        """Return why this descent cannot serve, as the end of a sentence, or None."""
+        if loss.max_curvature is None:
+            return f"needs a smooth loss, and {type(loss).__name__} has a kink"
+        if settings.subgradient:
+            return "is proximal, and mode='subgradient' is not"
+        if settings.early_stopping:
+            return "is at the optimum too soon for early_stopping"
+        if settings.average:
+            return "has no noise for average to remove"
+        if settings.eta0 is not None or settings.schedule != "auto":
+            return "chooses its steps itself, without learning_rate and eta0"
+        return None
+
+    def __init__(self, problem, settings, state):
+        self.problem = problem
+        self._refines = n_values(problem.X) < _FEW_VALUES
+        self._n_stuck = 0
+        self._coef, self._intercept = state.weights()
+        if not problem.fit_intercept:
+            self._intercept = 0.0
+        self._generator = state.generator
+        self._shuffle = settings.shuffle
+        self._feature_curvatures = feature_curvatures(problem)
+        self._n_turns = 0
+        self._last_visited_rows = False
+        self._rows_serve = True
+        self._row_steps = None
+        self._rotation = None
+
+    @property
+    def state(self):
+        """The state from which plain steps would go on."""
+        state = SGDState.start(self._coef, self._intercept, self._generator)
+        state.n_steps = self._n_turns * len(self.problem.rows)
+        state.weight_sum = self._n_turns * self.problem.weight_sum
+        return state
+
+    def weights(self):
+        """Return the weights and the intercept."""
+        return self._coef, self._intercept
+
+    def certify(self):
+        """Return the certificate of the weights."""
+        return self._view.certificate
+
+    def ends(self, converged):
+        """Return whether to stop: no turn helps, or none is needed.
+
+        A small problem goes on until no turn helps, which is when it is solved to rounding.
+        """
+        if converged:
+            return not self._refines or self._n_stuck > 0
+        return self._n_stuck > 1
+
+    def reduce_step(self):
+        """Return that there is no step to reduce."""
+        return False
+
+    def start(self, null_intercept):
+        """Look at the first weights; weights of 0 begin with the best intercept."""
+        if self.problem.fit_intercept and not self._coef.any() and self._intercept == 0.0:
+            self._intercept = null_intercept
+        self._look()
+
+    def epoch(self, target):
+        """Take a turn; a gap of `target` is small enough."""
+        gap, support = self._view.certificate.distance, self._coef != 0.0
+        wanted = self._wanted()
+        size = self._working_size(wanted)
+        rows = self._visits_rows(size, np.count_nonzero(wanted))
+        if rows:
+            moved = self._visit_rows()
+        else:
+            moved = self._run_newton(wanted, size, 0.0 if self._refines else target)
+        self._n_stuck = 0 if moved else self._n_stuck + 1
+        self._n_turns += 1
+        self._last_visited_rows = rows
+        good = self._view.certificate.distance <= _GOOD * gap
+        if rows and self.problem.l1 > 0.0:
+            n_changed = np.count_nonzero(support != (self._coef != 0.0))
+            self._rows_serve = n_changed > _STILL * np.count_nonzero(support)
+        else:
+            self._rows_serve = good if rows else not good
+
+    def _look(self):
+        self._view = look(
+            self.problem, self._coef, self._intercept, self._feature_curvatures
+        )
+
+    def _wanted(self):
+        """Return how much the gradient wants to move each weight; infinity if not 0."""
+        slopes = self._view.gradient[:-1] + self.problem.l2 * self._coef
+        wanted = np.abs(violations(self._coef, slopes, self.problem.l1))
+        wanted[self._coef != 0.0] = np.inf
+        return wanted
+
+    def _working_size(self, wanted):
+        """Return how many features the next working set has."""
+        if self.problem.l1 == 0.0:
+            return self.problem.n_features
+        n_wanted, n_support = np.count_nonzero(wanted), np.count_nonzero(self._coef)
+        size = min(n_wanted, max(_FIRST_FEATURES, 2 * n_support))
+        if n_support <= _NEARLY_ALL * _LARGEST_MATRIX:
+            size = min(size, _LARGEST_MATRIX)
+        return size
+
+    def _visits_rows(self, size, n_wanted):
+        if self._n_stuck:
+            return not self._last_visited_rows
+        if size > _LARGEST_MATRIX and not self._rotates:
+            return self._rows_serve
+        many_rows = len(self.problem.rows) >= _MANY_ROWS
+        return self._n_turns == 0 and many_rows and n_wanted > _LARGEST_MATRIX
+
+    def _visit_rows(self):
+        """Take steps on all rows; return whether that lowers the objective."""
+        before = self._view.certificate.objective
+        if self._row_steps is None:
+            at_zero = not self._coef.any()
+            self._row_steps = RowSteps(
+                self.problem,
+                self._coef,
+                self._intercept,
+                None if at_zero else self._view,
+                self._shuffle,
+                self._generator,
+            )
+        for _ in range(_EPOCHS_PER_TURN):
+            self._coef, self._intercept = self._row_steps.epoch()
+        self._look()
+        return self._view.certificate.objective < before
+
+    @property
+    def _rotates(self):
+        """Whether there are so few rows that they replace the features."""
+        n_rows, n_features = self.problem.X.shape
+        few = 2 * n_rows <= n_features and n_rows <= _LARGEST_MATRIX
+        return few and self.problem.l1 == 0.0 < self.problem.l2 and not self._is_sparse
+
+    @property
+    def _is_sparse(self):
+        return isinstance(self.problem.X, CSR)
+
+    def _run_newton(self, wanted, size, target):
+        """Run Newton's method on a part; return whether any step lowers the objective."""
+        explicit = size <= _LARGEST_MATRIX or self._rotates
+        self._row_steps = None
+        if self._rotates:
+            self._rotation = self._rotation or Rotation(self.problem)
+            part = self._rotation
+        elif size >= _NEARLY_ALL * len(wanted):
+            newton = Newton(self.problem, self._coef, self._intercept, explicit, self._view)
+            newton.run(target)
+            self._coef, self._intercept, self._view = (
+                newton.coef,
+                newton.intercept,
+                newton.view,
+            )
+            return newton.moved
+        else:
+            part = Columns(self.problem, np.sort(np.argpartition(-wanted, size)[:size]))
+        newton = Newton(part.problem, part.restrict(self._coef), self._intercept, explicit)
+        first_gap = newton.view.certificate.distance
+        newton.run(max(_OF_TARGET * target, _OF_GAP * first_gap))
+        self._coef, self._intercept = part.expand(newton.coef), newton.intercept
+        self._look()
+        return newton.moved
