@@ -183,7 +183,7 @@ class LogLoss(Loss):
             else:
                 low = z
             next_z = z - residual / (1.0 + q * slope * (1.0 - slope))
-            if not low <= next_z <= high:
+            if not low < next_z < high:
                 next_z = 0.5 * (low + high)
             if abs(next_z - z) <= 1e-10 * (1.0 + abs(z)):
                 break

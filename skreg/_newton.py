@@ -19,15 +19,21 @@ from skreg._rows import CSR, add_gram, check_squares, mean_squares
 _STEPS = 30
 _HALVINGS = 30
 # Rows per feature in the first sample for the matrix, and how the sample grows.
-_ROWS_PER_FEATURE = 64
+_ROWS_PER_FEATURE = 8
+# A row times a feature takes this part of the time in the matrix as in a look at weights:
+# the first sample costs about a look, if that is more.
+_MATRIX_SPEED = 20
 _GROWTH = 4
-# The gap after a step, relative to that before, up to which a matrix serves.
+# The gap after a step, relative to that before, up to which a matrix serves; a matrix that
+# costs more than a few looks has to serve for longer.
 _GOOD = 0.1
+_FAIR = 0.5
+_FEW_LOOKS = 3
 # Where a loss is flat, or nearly so, a model is curved by this part of the loss's largest
 # curvature, so that each step has an end.
 _SMALLEST_CURVATURE = 1e-7
-_CG_STEPS = 200
-_CG_TOLERANCE = 0.03
+_CG_STEPS = 30
+_CG_TOLERANCE = 0.3
 # Two objectives that differ by less than this, relative to them, differ by rounding.
 _NOISE = 1e-14
 
@@ -47,28 +53,37 @@ class Newton:
         self._n_sampled = n_rows
         sampled = not self._quadratic and not isinstance(problem.X, CSR)
         if sampled:  # in a sample of sparse rows, rare features are missing
-            self._n_sampled = min(n_rows, _ROWS_PER_FEATURE * (len(coef) + 1))
+            n_features = len(coef) + 1
+            first = max(
+                _ROWS_PER_FEATURE * n_features, _MATRIX_SPEED * n_rows // n_features
+            )
+            self._n_sampled = min(n_rows, first)
+        # The minimum of a model that is not the objective need not be exact.
+        self._max_rounds = 200 if self._quadratic else 10
         self._matrix = None
         self._diagonal = None
         self.moved = False
 
     def run(self, target):
         """Step until the gap is at most `target`, or no step helps any more."""
+        problem = self.problem
         for _ in range(_STEPS):
             before = self.view.certificate.distance
-            if before <= target:
+            if before <= target > 0.0:  # a gap of 0 is still rounding
                 return
             fresh = self._matrix is None
             improved = self._step(target)
-            served = improved and self.view.certificate.distance <= _GOOD * before
-            whole = self._n_sampled == len(self.problem.rows)
+            n_looks = self._n_sampled * len(self.coef) / (_MATRIX_SPEED * len(problem.rows))
+            enough = _FAIR if n_looks > _FEW_LOOKS else _GOOD
+            served = improved and self.view.certificate.distance <= enough * before
+            whole = self._n_sampled == len(problem.rows)
             last_resort = (whole and fresh) or self._quadratic or not self._explicit
             if not improved and last_resort:
                 return
             if not served and not self._quadratic:
                 self._matrix = None
                 if fresh:
-                    self._n_sampled = min(len(self.problem.rows), _GROWTH * self._n_sampled)
+                    self._n_sampled = min(len(problem.rows), _GROWTH * self._n_sampled)
 
     def _look(self, coef, intercept):
         return look(self.problem, coef, intercept, self._feature_curvatures)
@@ -136,7 +151,7 @@ class Newton:
             slopes = slopes - coupling * gradient[-1]
         tolerance = 0.01 * max(target, 0.01 * self.view.certificate.distance)
         coef = minimize_quadratic(
-            hessian, slopes, self.coef, problem.l1, problem.l2, tolerance
+            hessian, slopes, self.coef, problem.l1, problem.l2, tolerance, self._max_rounds
         )
         direction = coef - self.coef
         if not problem.fit_intercept:

@@ -9,19 +9,23 @@ Cholesky factorization finds the weights. The two take turns until nothing is le
 """
 
 import numpy as np
+from scipy.linalg import eigh
 from scipy.linalg.lapack import dposv
 
 from skreg._compile import compiled
 from skreg._rows import soft
 
 _FIRST_SWEEPS = 10
-_ROUNDS = 200
 # Added to the diagonal, relative to it, where rounding spoils a factorization.
 _SMALLEST_SHIFT = 1e-14
+# A pivot or an eigenvalue that is smaller than this, relatively, is rounding.
+_SMALLEST_PIVOT = 1e-13
 
 
-def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance):
+def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, max_rounds=200):
     """Return the weights of the minimum, up to `tolerance` in the objective.
+
+    After `max_rounds` rounds they are better than `start`, but maybe not the best.
 
     `hessian` is a symmetric, positive semidefinite array of shape (n, n), which is
     overwritten; `gradient` and `start` have shape (n,).
@@ -30,12 +34,14 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance):
     hessian.flat[:: n + 1] += l2
     coef, slopes = start.copy(), gradient + l2 * start
     if l1 == 0.0:
-        return coef - solve_positive(hessian, slopes)
+        return coef - _shortest_solution(hessian, slopes)
     curvatures = np.maximum(hessian.diagonal(), np.finfo(np.float64).tiny)
     n_sweeps = _FIRST_SWEEPS
-    for _ in range(_ROUNDS):
+    for _ in range(max_rounds):
         coordinate_sweeps(hessian, coef, slopes, l1, n_sweeps)
         support = np.flatnonzero(coef)
+        if len(support) == 0:
+            break
         new, settled = _newton_step(hessian, coef, slopes, l1, support)
         slopes += (new - coef[support]) @ hessian[support]
         coef[support] = new
@@ -82,7 +88,7 @@ def _newton_step(hessian, coef, slopes, l1, support):
     """
     old, part = coef[support], hessian[np.ix_(support, support)]
     slope = slopes[support] + l1 * np.sign(old)
-    step = -solve_positive(part, slope)
+    step = -_solve_shifted(part, slope)
     if not np.isfinite(step).all():
         return old, False
     crosses = np.flatnonzero(old * step < 0.0)
@@ -104,15 +110,27 @@ def _newton_step(hessian, coef, slopes, l1, support):
     return new, piece == 0
 
 
-def solve_positive(matrix, right_side):
+def _shortest_solution(matrix, right_side):
+    """Solve a symmetric, positive semidefinite system; the shortest solution, if many."""
+    factor, solution, failed = dposv(matrix, right_side, lower=True)
+    if not failed:
+        pivots = factor.diagonal() ** 2
+        if (pivots > _SMALLEST_PIVOT * matrix.diagonal()).all():
+            return solution
+    lengths, directions = eigh(matrix)
+    kept = lengths > _SMALLEST_PIVOT * max(lengths[-1], 0.0)
+    directions = directions[:, kept]
+    return directions @ (directions.T @ right_side / lengths[kept])
+
+
+def _solve_shifted(matrix, right_side):
     """Solve a symmetric, positive semidefinite system, shifted a little if singular."""
     shift = 0.0
-    diagonal = matrix.diagonal().copy()
-    diagonal[diagonal <= 0.0] = max(diagonal.max(initial=0.0), 1.0)
-    while True:
+    while shift < 1.0:
         shifted = matrix.copy()
-        shifted.flat[:: len(matrix) + 1] += shift * diagonal
+        shifted.flat[:: len(matrix) + 1] *= 1.0 + shift
         _, solution, failed = dposv(shifted, right_side, overwrite_a=True)
         if not failed:
             return solution
         shift = max(_SMALLEST_SHIFT, 100.0 * shift)
+    return np.full_like(right_side, np.nan)

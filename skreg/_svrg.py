@@ -24,10 +24,12 @@ from skreg._sgd import SGDState
 _LARGEST_MATRIX = 1000
 # The first working set; later ones may have twice as many features as the support.
 _FIRST_FEATURES = 100
-# A working set of more than this part of all features is not worth a copy.
+# A working set is not worth a copy if it has more than this part of all features, or if
+# there are not more features than these.
 _NEARLY_ALL = 0.6
+_FEW_FEATURES = 128
 # With fewer rows, steps on them do not pay.
-_MANY_ROWS = 2000
+_MANY_ROWS = 1000
 _EPOCHS_PER_TURN = 3
 # The support stands still when at most this part of it changes in a turn.
 _STILL = 0.02
@@ -151,7 +153,7 @@ class SVRG:
             return self.problem.n_features
         n_wanted, n_support = np.count_nonzero(wanted), np.count_nonzero(self._coef)
         size = min(n_wanted, max(_FIRST_FEATURES, 2 * n_support))
-        if n_support <= _NEARLY_ALL * _LARGEST_MATRIX:
+        if n_support <= _LARGEST_MATRIX:
             size = min(size, _LARGEST_MATRIX)
         return size
 
@@ -199,7 +201,7 @@ class SVRG:
         if self._rotates:
             self._rotation = self._rotation or Rotation(self.problem)
             part = self._rotation
-        elif size >= _NEARLY_ALL * len(wanted):
+        elif size >= _NEARLY_ALL * len(wanted) or len(wanted) <= _FEW_FEATURES:
             newton = Newton(self.problem, self._coef, self._intercept, explicit, self._view)
             newton.run(target)
             self._coef, self._intercept, self._view = (

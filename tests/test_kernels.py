@@ -6,11 +6,22 @@ from scipy import sparse
 
 import skreg
 from skreg._averages import make_average
-from skreg._kernels import Iterate, Plan, Strengths, sgd_epoch
+from skreg._kernels import (
+    Iterate,
+    Plan,
+    Remembered,
+    Strengths,
+    curvature_pass,
+    hessian_product,
+    loss_pass,
+    sgd_epoch,
+    svrg_epoch,
+)
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
 from skreg._rows import as_rows
 
 PENALTIES = {"none": (0.0, 0.0), "l1": (0.05, 0.0), "l2": (0.0, 0.3), "both": (0.05, 0.3)}
+SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
 ORACLES = {"proximal": naive.proximal_sgd, "subgradient": naive.subgradient_sgd}
 
 
@@ -117,3 +128,72 @@ def test_rare_features_lose_their_weight_without_a_visit():
         )  # fmt: skip
         assert coef[0] == 0.0
         assert_allclose(coef[1], 0.95, atol=1e-6)
+
+
+@pytest.mark.parametrize("intercept_scale", [0.0, 0.7])
+@pytest.mark.parametrize("l1", [0.0, 0.05])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_svrg_epoch_equals_naive_loop_for_dense_and_sparse(rng, name, l1, intercept_scale):
+    X, y, _, s = random_problem(rng, name)
+    s /= s.sum()
+    order = np.r_[rng.permutation(60), 7, 7, 3]  # a row may come more than once
+    slopes = 0.3 * naive.DERIVATIVES[name](y, X @ rng.normal(size=8), 0.1)
+    start, scale = 0.2 * rng.normal(size=9), 2.5
+    expected = naive.dual_ascent(
+        name, X, y, order, s, slopes, start[:-1], start[-1], scale, l1, intercept_scale
+    )
+    for storage in (np.asarray, sparse.csr_matrix):
+        remembered = Remembered(slopes.copy(), s, (X**2).sum(axis=1))
+        coef = start.copy()
+        svrg_epoch(
+            as_rows(storage(X)), y, order, remembered, coef, scale, l1, intercept_scale,
+            make_loss(name),
+        )  # fmt: skip
+        assert_allclose(remembered.slopes, expected[0], rtol=1e-7, atol=1e-9)
+        assert_allclose(coef[:-1], expected[1], rtol=1e-7, atol=1e-9)
+        assert_allclose(coef[-1], expected[2], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_pass_shows_what_it_sees(rng, name, storage, dtype):
+    X, y, _, s = random_problem(rng, name)
+    X, rows = X.astype(dtype), rng.permutation(60)[:40]
+    loss, w, b = make_loss(name), rng.normal(size=8), 0.4
+    seen, gradients = np.full((2, 40), np.nan), np.zeros((2, 9))
+    total = loss_pass(as_rows(storage(X)), y, s, rows, w, b, loss, seen, gradients)
+    raw = X.astype(np.float64)[rows] @ w + b
+    pairs = list(zip(y[rows], raw, strict=True))
+    assert_allclose(total, s[rows] @ [loss.value(t, p) for t, p in pairs])
+    assert_allclose(seen[0], raw, rtol=1e-12, atol=1e-13)
+    slopes = np.array([loss.derivative(t, p) for t, p in pairs])
+    assert_allclose(seen[1], slopes, rtol=1e-12, atol=1e-13)
+    with_ones = np.column_stack([X[rows], np.ones(40)]).astype(np.float64)
+    for part, u in zip(
+        gradients, (np.maximum(slopes, 0), np.minimum(slopes, 0)), strict=True
+    ):
+        assert_allclose(part, with_ones.T @ (s[rows] * u), rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_curvature_pass(rng, name):
+    y = np.where(rng.random(20) < 0.5, -1.0, 1.0)
+    rows, raw, out = rng.permutation(20)[:12], rng.normal(size=12), np.full(12, np.nan)
+    curvature_pass(y, rows, raw, make_loss(name), out)
+    derivative, h = naive.DERIVATIVES[name], 1e-6
+    numeric = derivative(y[rows], raw + h, 0.1) - derivative(y[rows], raw - h, 0.1)
+    assert_allclose(out, numeric / (2 * h), atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+def test_hessian_product(rng, storage, dtype):
+    X, *_ = random_problem(rng)
+    X, rows, curvatures = X.astype(dtype), rng.permutation(60)[:40], rng.random(40)
+    vector, before = rng.normal(size=9), rng.normal(size=9)
+    out = before.copy()
+    hessian_product(as_rows(storage(X)), rows, curvatures, vector, out)
+    with_ones = np.column_stack([X[rows], np.ones(40)]).astype(np.float64)
+    expected = before + with_ones.T @ (curvatures * (with_ones @ vector))
+    assert_allclose(out, expected, rtol=1e-12, atol=1e-13)

@@ -1,5 +1,6 @@
 import math
 
+import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -11,12 +12,15 @@ from skreg._losses import (
     CLASSIFICATION_LOSSES,
     LOSSES,
     conjugate,
+    curvature,
     derivative,
+    implicit_slope,
     make_loss,
     value,
 )
 
 EPSILON = 0.3
+SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
 
 
 def loss_and_target(name):
@@ -100,3 +104,78 @@ def test_log_loss_does_not_overflow():
     assert loss.value(-1.0, 1000.0) == 1000.0
     assert loss.derivative(-1.0, 1000.0) == 1.0
     assert loss.derivative(1.0, 1000.0) == 0.0
+
+
+@compiled
+def compiled_smooth_formulas(loss, y, p, q, u):
+    return curvature(loss, y, p), implicit_slope(loss, y, p, q, u)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_compiled_smooth_formulas_equal_python(name):
+    loss, y = loss_and_target(name)
+    for p in (-3.0, -0.2, 0.0, 0.9, 4.0):
+        for q in (1e-3, 1.0, 1e3):
+            u = loss.derivative(y, 0.5)
+            expected = loss.curvature(y, p), loss.implicit_slope(y, p, q, u)
+            got = compiled_smooth_formulas(loss, y, p, q, u)
+            assert_allclose(got, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_formulas_equal_naive_ones(name):
+    loss, y = loss_and_target(name)
+    for p in np.linspace(-4.0512, 4.0331, 41):
+        u = loss.derivative(y, p)
+        assert_allclose(loss.value(y, p), naive.VALUES[name](y, p, EPSILON), rtol=1e-14)
+        assert_allclose(u, naive.DERIVATIVES[name](y, p, EPSILON), rtol=1e-14)
+        expected = naive.CONJUGATES[name](y, 0.6 * u, EPSILON)
+        assert_allclose(loss.conjugate(y, 0.6 * u), expected, rtol=1e-13, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_curvature_is_the_slope_of_the_derivative(name):
+    loss, y = loss_and_target(name)
+    h = 1e-6
+    for p in np.linspace(-4.0512, 4.0331, 81):  # no point is within h of a jump
+        numeric = (loss.derivative(y, p + h) - loss.derivative(y, p - h)) / (2 * h)
+        assert_allclose(loss.curvature(y, p), numeric, atol=1e-8)
+        assert 0.0 <= loss.curvature(y, p) <= loss.max_curvature
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_curvature_at_a_jump_is_one_of_two(name):
+    loss, y = loss_and_target(name)
+    for p in (y - EPSILON, y + EPSILON, 1.0, -1.0, 0.0):
+        sides = [loss.curvature(y, p - 1e-9), loss.curvature(y, p + 1e-9)]
+        assert np.isclose(loss.curvature(y, p), sides).any()
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_implicit_slope_is_the_root(name):
+    loss, _ = loss_and_target(name)
+    is_classification = name in CLASSIFICATION_LOSSES
+    targets = (-1.0, 1.0) if is_classification else (-1e6, -2.0, 0.0, 0.7, 1e6)
+    for y in targets:
+        for a in (-1e6, -800.0, -30.0, -1.0, -0.1, 0.0, 0.4, 1.0, 2.3, 40.0, 750.0, 1e6):
+            for q in (1e-6, 1e-3, 0.5, 1.0, 7.0, 1e3, 1e5, 1e8):
+                root = naive.implicit_slope(name, y, a, q, EPSILON)
+                slope = loss.derivative(y, a)
+                for guess in (0.0, slope, root, 0.9 * root, -y * 1e-12):
+                    got = loss.implicit_slope(y, a, q, guess)
+                    assert abs(got - root) <= 1e-8 * max(1.0, abs(root)), (y, a, q, guess)
+                    # With the step taken, the derivative is that very slope.
+                    rounding = 1e-15 * loss.max_curvature * (abs(a) + q * abs(got) + abs(y))
+                    left = got - loss.derivative(y, a - q * got)
+                    bound = 1e-8 * max(1.0, abs(root)) * (1.0 + q * loss.max_curvature)
+                    assert abs(left) <= bound + rounding, (y, a, q, guess)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_implicit_slope_stays_in_the_domain_of_the_conjugate(name):
+    loss, y = loss_and_target(name)
+    for a in (-1e8, -1e3, -1.0, 0.0, 1.0, 1e3, 1e8):
+        for q in (1e-6, 1.0, 1e8):
+            u = loss.implicit_slope(y, a, q, 0.0)
+            assert math.isfinite(loss.conjugate(y, u))
+            assert abs(u) <= abs(loss.derivative(y, a)) * (1 + 1e-9)

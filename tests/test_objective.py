@@ -10,7 +10,7 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 
 import skreg
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg._objective import Problem, certify, feature_curvatures, null_model
+from skreg._objective import Problem, certify, feature_curvatures, look, null_model
 from skreg._rows import as_rows
 
 
@@ -106,6 +106,51 @@ def test_gap_equals_an_independent_computation(rng, l1, l2):
     problem = make_problem(rng, l1=l1, l2=l2)
     w = rng.normal(size=6)
     assert_allclose(certify(problem, w, 0.3, None).gap, independent_gap(problem, w, 0.3))
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("l1", "l2"), [(0.05, 0.0), (0.0, 0.1), (0.05, 0.1)])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_gap_equals_the_naive_one_for_every_loss(rng, name, l1, l2, fit_intercept):
+    problem = make_problem(rng, name, l1, l2, fit_intercept)
+    X, y, s = problem.X, problem.y, problem.sample_weight
+    near, b = reference_optimum(problem)
+    for w in (near, near + 0.1 * rng.normal(size=6), rng.normal(size=6)):
+        gap = naive.duality_gap(name, X, y, w, b, l1, l2, s, fit_intercept)
+        assert_allclose(certify(problem, w, b, None).gap, gap, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("name", LOSSES)
+def test_view(rng, name, storage):
+    problem = make_problem(rng, name)
+    X, y, rows, loss = problem.X, problem.y, problem.rows, problem.loss
+    w, b = rng.normal(size=6), 0.3
+    view = look(problem._replace(X=as_rows(storage(X))), w, b, None)
+    raw = X[rows] @ w + b
+    slopes = [loss.derivative(t, p) for t, p in zip(y[rows], raw, strict=True)]
+    assert_allclose(view.raw_predictions, raw, rtol=1e-12)
+    assert_allclose(view.slopes, slopes, rtol=1e-11, atol=1e-13)
+    s = problem.sample_weight[rows] / problem.sample_weight.sum()
+    gradient = np.append(X[rows].T @ (s * slopes), s @ slopes)
+    assert_allclose(view.gradient, gradient, rtol=1e-11, atol=1e-13)
+    assert_allclose(view.certificate, certify(problem, w, b, None), rtol=1e-11)
+    objective = naive_objective(problem, w, b)
+    assert_allclose(view.certificate.objective, objective, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_gradient_of_the_view_is_that_of_the_loss(rng, name):
+    problem = make_problem(rng, name)
+    w, b = rng.normal(size=6), 0.3
+    curvatures, h = feature_curvatures(problem), 1e-6
+
+    def mean_loss(z):
+        return look(problem, z[:-1], z[-1], curvatures).certificate.loss
+
+    z = np.append(w, b)
+    numeric = [(mean_loss(z + h * e) - mean_loss(z - h * e)) / (2 * h) for e in np.eye(7)]
+    assert_allclose(look(problem, w, b, curvatures).gradient, numeric, atol=1e-7)
 
 
 def test_certificate_is_the_same_for_sparse_and_float32(rng):

@@ -1,16 +1,20 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skreg._compile import compiled
 from skreg._rows import (
     CSR,
+    add_gram,
     as_rows,
+    check_squares,
+    checked_row_norms,
     mean_squares,
     row_add,
     row_dot,
     row_norms_squared,
+    take_columns,
     without_features,
 )
 
@@ -63,3 +67,85 @@ def test_squares(rng):
         assert_allclose(mean_squares(as_rows(X), weights), weights @ dense**2)
         assert_allclose(row_norms_squared(as_rows(X)), (dense**2).sum(axis=1))
         assert without_features(as_rows(X), 3).shape == (3, 0)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_add_gram(rng, storage, dtype):
+    dense = (rng.normal(size=(30, 5)) * (rng.random((30, 5)) < 0.6)).astype(dtype)
+    dense[:, 2] = 0.0
+    rows, weights = rng.permutation(30)[:17], rng.random(17)
+    weights[3] = 0.0
+    before = rng.normal(size=(6, 6))
+    out = before.copy()
+    add_gram(as_rows(storage(dense)), rows, weights, out)
+    expected = before.copy()
+    for i, weight in zip(rows, weights, strict=True):
+        x = np.append(dense[i].astype(np.float64), 1.0)
+        expected += np.triu(weight * np.outer(x, x))
+    assert_allclose(out, expected, rtol=1e-12, atol=1e-14)
+    assert_array_equal(np.tril(out, -1), np.tril(before, -1))
+
+
+def test_add_gram_of_many_rows(rng):
+    """More rows than are multiplied at a time."""
+    X, weights = rng.normal(size=(60_001, 3)), rng.random(60_001)
+    with_ones = np.column_stack([X, np.ones(60_001)])
+    expected = np.triu(with_ones.T @ (weights[:, np.newaxis] * with_ones))
+    for storage in (np.asarray, sparse.csr_matrix):
+        out = np.zeros((4, 4))
+        add_gram(as_rows(storage(X)), np.arange(60_001), weights, out)
+        assert_allclose(out, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+def test_add_gram_without_features_or_rows(rng, storage):
+    X = as_rows(storage(rng.normal(size=(4, 2))))
+    out = np.zeros((1, 1))
+    add_gram(without_features(X, 3), np.arange(3), np.array([0.1, 0.2, 0.4]), out)
+    assert_allclose(out, 0.7)
+    out = np.zeros((3, 3))
+    add_gram(X, np.arange(0), np.empty(0), out)
+    assert not out.any()
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("columns", [[0, 3, 4], [2], [], range(6)])
+def test_take_columns(rng, storage, dtype, columns):
+    dense = (rng.normal(size=(7, 6)) * (rng.random((7, 6)) < 0.5)).astype(dtype)
+    original = storage(dense)
+    X, columns = as_rows(original), np.array(columns, dtype=np.intp)
+    part = take_columns(X, columns)
+    assert part.shape == (7, len(columns))
+    if isinstance(X, CSR):
+        assert isinstance(part, CSR)
+        assert (part.indices.dtype, part.indptr.dtype) == (np.uint32, np.int64)
+        assert not any(np.shares_memory(a, b) for a, b in zip(part, X, strict=True))
+        data = part.data
+        part = sparse.csr_matrix(part[:3], shape=part.shape).toarray()
+    else:
+        assert part.flags.c_contiguous
+        assert not part.flags.writeable
+        assert not np.shares_memory(part, X)
+        data = part
+    assert data.dtype == dtype
+    assert_array_equal(part, dense[:, columns])
+    assert_array_equal(original.toarray() if sparse.issparse(original) else original, dense)
+
+
+def test_squares_that_are_no_sound_numbers_are_refused():
+    ones, zeros = np.ones((2, 2)), np.zeros((2, 2))
+    for X in (ones, as_rows(sparse.csr_matrix(ones))):
+        check_squares(np.array([1.0, 0.0]), X)
+        for squares in ([1.0, np.inf], [np.nan, 1.0], [0.0, 0.0], [1e-300, 0.0]):
+            with pytest.raises(ValueError, match="squares of the features are too"):
+                check_squares(np.array(squares), X)
+    for X in (zeros, as_rows(sparse.csr_matrix(zeros))):
+        check_squares(np.zeros(2), X)
+    for scale in (1e200, 1e-200):
+        with pytest.raises(ValueError, match="Scale the features"):
+            checked_row_norms(scale * ones, np.arange(2))
+    # Rows that do not count may hold anything.
+    mixed = np.array([[1.0, 2.0], [1e200, 0.0]])
+    assert_allclose(checked_row_norms(mixed, np.array([0]))[0], 5.0)

@@ -78,8 +78,8 @@ def test_any_split_into_batches_is_bit_identical(
     """fit for 3 epochs, 3 calls of partial_fit, and batches of any size are one stream."""
     _, X, y = offset_problem
     model = SGDRegularizedRegressor(
-        loss, penalty=penalty, solver="sgd", alpha=0.05, average=average, learning_rate=learning_rate,
-        max_iter=3, **IN_ORDER,
+        loss, penalty=penalty, solver="sgd", alpha=0.05, average=average,
+        learning_rate=learning_rate, max_iter=3, **IN_ORDER,
     )  # fmt: skip
     expected = model.fit(X, y).coef_
     for cuts in ([0, 120], [0, 1, 50, 51, 120], list(range(0, 121, 8))):
