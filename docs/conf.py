@@ -7,6 +7,7 @@ from pathlib import Path
 import skreg
 from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from skreg._schedules import SCHEDULES
+from skreg._solvers import solver_for
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -59,6 +60,8 @@ html_theme_options = {
 }
 html_sidebars = {"**": []}
 
+_DEFAULTS = skreg.SGDRegularizedRegressor()._settings()
+
 
 def _summary(definition):
     """Return the first line of a docstring as reStructuredText."""
@@ -69,9 +72,15 @@ def _summary(definition):
 def write_tables(app):
     """Write the tables of losses and schedules, from the registries that fits read."""
     losses = [
-        ("Estimator", "``loss``", "Formula", "Class"),
+        ("Estimator", "``loss``", "Formula", "Class", "Solver"),
         *(
-            (estimator, f'``"{name}"``', _summary(loss), f"``{loss.__name__}``")
+            (
+                estimator,
+                f'``"{name}"``',
+                _summary(loss),
+                f"``{loss.__name__}``",
+                f'``"{solver_for("auto", loss, _DEFAULTS)}"``',
+            )
             for estimator, registry in (
                 ("regressor", REGRESSION_LOSSES),
                 ("classifier", CLASSIFICATION_LOSSES),

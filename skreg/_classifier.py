@@ -16,6 +16,7 @@ from skreg._estimator import SGDRegularizedModel, unchanged_on_error
 from skreg._inputs import FORMAT, check_finite, check_storage, check_total, check_weights
 from skreg._losses import CLASSIFICATION_LOSSES, make_loss
 from skreg._rows import as_rows
+from skreg._threads import single_threaded_blas
 
 
 def _has_probabilities(model):
@@ -72,13 +73,15 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
     fit_intercept : bool, default=True
         Whether to fit an intercept. It is never penalized.
     max_iter : int, default=1000
-        Largest number of epochs (passes over the rows) of `fit`.
+        Largest number of epochs of `fit`: passes over the rows with "sgd", turns with
+        "svrg", each of which ends with a look at the duality gap.
     tol : float or None, default=1e-4
         Stop when the duality gap is at most `tol` times the objective of the
         intercept-only model. Where nothing is penalized there is no duality gap, and an
         estimate from the optimality conditions takes its place. None runs `max_iter`
-        epochs. The gap is looked at after every epoch, beyond the twentieth each time
-        their number has grown by a tenth.
+        epochs, or until none helps. With "sgd", the gap is looked at after every epoch,
+        beyond the twentieth each time their number has grown by a tenth. With "svrg",
+        problems of fewer than 100 000 values are solved to rounding beyond `tol`.
     shuffle : bool, default=True
         Whether to visit the rows of each epoch in a new random order. In a matrix larger
         than a processor's cache, blocks of neighbouring rows are moved together first.
@@ -137,7 +140,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts.
     n_iter_ : int
-        Number of epochs run, the largest of all classes.
+        Number of epochs (or turns) run, the largest of all classes.
     objective_ : float, or ndarray of shape (n_classes,)
         Penalized objective at the weights, on the rows learned from.
     dual_gap_ : float, or ndarray of shape (n_classes,)
@@ -147,11 +150,12 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         Whether the fit stopped by `tol`.
     history_ : dict, or list of one dict per class
         For each epoch: "epoch", "objective", "loss", "penalty", "n_nonzero", "gap",
-        "step_size" and "seconds" since the start, as arrays; NaN for epochs not looked at.
+        "step_size" and "seconds" since the start, as arrays; NaN for epochs not looked at,
+        and for the step size of "svrg".
     solver_ : str
         The solver used.
     t_ : float
-        1 plus the number of steps taken.
+        1 plus the number of steps taken, with "svrg" one a row and turn.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -434,7 +438,8 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
     def _parallel(self, function, states):
         """Call ``function(k, states[k])`` for every class, in threads."""
         jobs = (delayed(function)(k, state) for k, state in enumerate(states))
-        return Parallel(n_jobs=self.n_jobs, require="sharedmem")(jobs)
+        with single_threaded_blas():
+            return Parallel(n_jobs=self.n_jobs, require="sharedmem")(jobs)
 
     def _check(self, X, y, sample_weight, *, reset):
         check_storage(X)

@@ -102,27 +102,12 @@ class Newton:
                 coef[coef * signs < 0.0] = 0.0
             intercept = self.intercept + size * shift
             view = self._look(coef, intercept)
-            if self._is_better(coef, view):
+            if is_better(self.problem, self.coef, self.view, coef, view):
                 self.coef, self.intercept, self.view = coef, intercept, view
                 self.moved = True
                 return True
             size *= 0.5
         return False
-
-    def _is_better(self, coef, view):
-        old, new = self.view.certificate.objective, view.certificate.objective
-        if abs(new - old) > _NOISE * abs(old):
-            return new < old
-        return _norm(self._left(coef, view)) < 0.5 * _norm(self._left(self.coef, self.view))
-
-    def _left(self, coef, view):
-        """Return what the optimality conditions leave open, the intercept's part last."""
-        problem = self.problem
-        slopes = view.gradient[:-1] + problem.l2 * coef
-        left = np.append(violations(coef, slopes, problem.l1), 0.0)
-        if problem.fit_intercept:
-            left[-1] = view.gradient[-1]
-        return left
 
     def _row_curvatures(self, every=1):
         """Return some rows, and the weighted curvatures of the loss at each of them."""
@@ -160,7 +145,7 @@ class Newton:
 
     def _cg_direction(self):
         problem, coef = self.problem, self.coef
-        left = self._left(coef, self.view)
+        left = left_open(problem, coef, self.view)
         moves = left != 0.0
         moves[:-1] |= coef != 0.0
         rows, curvatures = self._row_curvatures()
@@ -192,5 +177,19 @@ class Newton:
         return step[:-1], float(step[-1]), signs
 
 
-def _norm(vector):
-    return float(np.linalg.norm(vector))
+def left_open(problem, coef, view):
+    """Return what the optimality conditions leave open, the intercept's part last."""
+    slopes = view.gradient[:-1] + problem.l2 * coef
+    left = np.append(violations(coef, slopes, problem.l1), 0.0)
+    if problem.fit_intercept:
+        left[-1] = view.gradient[-1]
+    return left
+
+
+def is_better(problem, old_coef, old_view, coef, view):
+    """Return whether weights have a lower objective, or if rounding hides it, less left."""
+    old, new = old_view.certificate.objective, view.certificate.objective
+    if abs(new - old) > _NOISE * abs(old):
+        return new < old
+    old_left, left = left_open(problem, old_coef, old_view), left_open(problem, coef, view)
+    return float(left @ left) < 0.25 * float(old_left @ old_left)

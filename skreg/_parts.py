@@ -9,7 +9,7 @@ what they keep, and translate weights there and back.
 import numpy as np
 from scipy.linalg import eigh
 
-from skreg._rows import take_columns
+from skreg._rows import as_rows, take_columns
 
 # Directions of the rows whose squared length is smaller than this, relative to the
 # longest, are rounding.
@@ -44,7 +44,7 @@ class Rotation:
         kept = lengths > _SMALLEST_DIRECTION * max(lengths[-1], 0.0)
         roots = np.sqrt(lengths[kept])
         self._combinations = directions[:, kept] / roots
-        self.problem = problem._replace(X=np.ascontiguousarray(directions[:, kept] * roots))
+        self.problem = problem._replace(X=as_rows(directions[:, kept] * roots))
 
     def restrict(self, coef):
         """Return the nearest weights among the combinations of rows."""

@@ -33,10 +33,12 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, max_rounds=2
     n = len(start)
     hessian.flat[:: n + 1] += l2
     coef, slopes = start.copy(), gradient + l2 * start
+    if n == 0:
+        return coef
     if l1 == 0.0:
         return coef - _shortest_solution(hessian, slopes)
     curvatures = np.maximum(hessian.diagonal(), np.finfo(np.float64).tiny)
-    n_sweeps = _FIRST_SWEEPS
+    n_sweeps, last_decrease = _FIRST_SWEEPS, np.inf
     for _ in range(max_rounds):
         coordinate_sweeps(hessian, coef, slopes, l1, n_sweeps)
         support = np.flatnonzero(coef)
@@ -46,8 +48,10 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, max_rounds=2
         slopes += (new - coef[support]) @ hessian[support]
         coef[support] = new
         left = violations(coef, slopes, l1)
-        if settled and (left**2 / curvatures).sum() <= 2.0 * tolerance:
+        decrease = 0.5 * (left**2 / curvatures).sum()
+        if settled and (decrease <= tolerance or decrease > 0.5 * last_decrease):
             break
+        last_decrease = decrease if settled else np.inf
         n_sweeps = 2 + len(support) // 16  # about as long as a factorization
     return coef
 
@@ -67,7 +71,8 @@ def coordinate_sweeps(hessian, coef, slopes, l1, n_sweeps):
     for _ in range(n_sweeps):
         for j in range(coef.shape[0]):
             curvature = hessian[j, j]
-            if curvature <= 0.0:
+            if curvature <= 0.0:  # the feature is 0 in all rows
+                coef[j] = 0.0
                 continue
             new = soft(coef[j] - slopes[j] / curvature, l1 / curvature)
             step = new - coef[j]
@@ -111,15 +116,20 @@ def _newton_step(hessian, coef, slopes, l1, support):
 
 
 def _shortest_solution(matrix, right_side):
-    """Solve a symmetric, positive semidefinite system; the shortest solution, if many."""
+    """Solve a symmetric, positive semidefinite system.
+
+    Of many solutions, take the shortest in units that give the matrix a diagonal of 1.
+    """
     factor, solution, failed = dposv(matrix, right_side, lower=True)
     if not failed:
         pivots = factor.diagonal() ** 2
         if (pivots > _SMALLEST_PIVOT * matrix.diagonal()).all():
             return solution
-    lengths, directions = eigh(matrix)
+    roots = np.sqrt(np.maximum(matrix.diagonal(), 0.0))
+    units = np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0.0)
+    lengths, directions = eigh(units[:, np.newaxis] * matrix * units)
     kept = lengths > _SMALLEST_PIVOT * max(lengths[-1], 0.0)
-    directions = directions[:, kept]
+    directions = units[:, np.newaxis] * directions[:, kept]
     return directions @ (directions.T @ right_side / lengths[kept])
 
 

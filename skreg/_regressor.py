@@ -58,13 +58,15 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
     fit_intercept : bool, default=True
         Whether to fit an intercept. It is never penalized.
     max_iter : int, default=1000
-        Largest number of epochs (passes over the rows) of `fit`.
+        Largest number of epochs of `fit`: passes over the rows with "sgd", turns with
+        "svrg", each of which ends with a look at the duality gap.
     tol : float or None, default=1e-4
         Stop when the duality gap is at most `tol` times the objective of the
         intercept-only model. Where nothing is penalized there is no duality gap, and an
         estimate from the optimality conditions takes its place. None runs `max_iter`
-        epochs. The gap is looked at after every epoch, beyond the twentieth each time
-        their number has grown by a tenth.
+        epochs, or until none helps. With "sgd", the gap is looked at after every epoch,
+        beyond the twentieth each time their number has grown by a tenth. With "svrg",
+        problems of fewer than 100 000 values are solved to rounding beyond `tol`.
     shuffle : bool, default=True
         Whether to visit the rows of each epoch in a new random order. In a matrix larger
         than a processor's cache, blocks of neighbouring rows are moved together first.
@@ -116,7 +118,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
     intercept_ : ndarray of shape (1,)
         Intercept.
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs (or turns) run.
     objective_ : float
         Penalized objective at the weights, on the rows learned from.
     dual_gap_ : float
@@ -126,11 +128,12 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         Whether the fit stopped by `tol`.
     history_ : dict
         For each epoch: "epoch", "objective", "loss", "penalty", "n_nonzero", "gap",
-        "step_size" and "seconds" since the start, as arrays; NaN for epochs not looked at.
+        "step_size" and "seconds" since the start, as arrays; NaN for epochs not looked at,
+        and for the step size of "svrg".
     solver_ : str
         The solver used.
     t_ : float
-        1 plus the number of steps taken.
+        1 plus the number of steps taken, with "svrg" one a row and turn.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)

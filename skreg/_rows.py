@@ -26,7 +26,7 @@ _CACHED_WEIGHTS = 1 << 17
 # Sums of squares below this have lost digits or are 0 by underflow.
 _TINY = 1e-290
 # Dense rows are scaled and multiplied in chunks that a cache holds.
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 19
 
 
 class CSR(NamedTuple):
@@ -200,15 +200,26 @@ def add_gram(X, rows, weights, out):
     if isinstance(X, CSR):
         _add_gram_csr(X, rows, weights, out)
         return
-    width = X.shape[1] + 1
-    length = max(1, _CHUNK_BYTES // (8 * width))
+    whole = len(rows) == X.shape[0]
+    if whole and X.size > 0 and X.dtype == np.float64 and np.ptp(weights) == 0.0:
+        _add_products(X, weights[0], out)  # rows of one weight need not be copied
+        return
+    length = max(1, _CHUNK_BYTES // (8 * (X.shape[1] + 1)))
     for start in range(0, len(rows), length):
-        chunk = rows[start : start + length]
-        scaled = np.ones((len(chunk), width))
-        scaled[:, :-1] = X[chunk]
-        scaled *= np.sqrt(weights[start : start + length])[:, np.newaxis]
+        chunk = slice(start, start + length)
+        scaled = np.empty((len(rows[chunk]), X.shape[1] + 1))
+        roots = np.sqrt(weights[chunk])
+        block = X[chunk] if whole else X[rows[chunk]]
+        np.multiply(block, roots[:, np.newaxis], out=scaled[:, :-1])
+        scaled[:, -1] = roots
         # In Fortran order, C-ordered arrays are their own transposes.
         dsyrk(1.0, scaled.T, beta=1.0, c=out.T, lower=True, overwrite_c=True)
+
+
+def _add_products(X, weight, out):
+    out[:-1, :-1] += dsyrk(weight, X.T, lower=True).T
+    out[:-1, -1] += weight * X.sum(axis=0)
+    out[-1, -1] += weight * len(X)
 
 
 @compiled(fastmath=IN_ORDER)

@@ -5,18 +5,17 @@ known of them by ``certify()``, and may say that it ``ends``. The driver decides
 stop, keeps the history and says how the fit ended.
 """
 
-import functools
 import time
 import warnings
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import ThreadpoolController
 
 from skreg._objective import Certificate, null_model
 from skreg._sgd import SGD
 from skreg._svrg import SVRG
+from skreg._threads import single_threaded_blas
 
 # The descent that each value of ``solver`` stands for; "auto" means one of the others.
 SOLVERS = {"sgd": SGD, "svrg": SVRG}
@@ -85,13 +84,8 @@ def minimize(problem, descent, stopping, score=None):
 
     Matrices are multiplied on one thread: those of a model are small.
     """
-    with _blas().limit(limits=1, user_api="blas"):
+    with single_threaded_blas():
         return _minimize(problem, descent, stopping, score)
-
-
-@functools.cache
-def _blas():
-    return ThreadpoolController()
 
 
 def _minimize(problem, descent, stopping, score):
@@ -195,8 +189,8 @@ def _warn(descent, epoch, converged, certificate, start, target, stopping, score
         )
     elif epoch < stopping.max_iter and not descent.adapts:
         message = (
-            f"After {epoch} epochs rounding keeps the {measure} at "
-            f"{certificate.distance:.3g}, above the target {target:.3g}. Raise tol, or "
+            f"After {epoch} epochs no step lowers the objective any more, with a {measure} "
+            f"of {certificate.distance:.3g} above the target {target:.3g}. Raise tol, or "
             "scale the features (StandardScaler, MaxAbsScaler)."
         )
     elif epoch < stopping.max_iter:
@@ -216,4 +210,4 @@ def _warn(descent, epoch, converged, certificate, start, target, stopping, score
             f"target {target:.3g} (tol={stopping.tol:g} times the objective of the "
             "intercept-only model). Raise max_iter or tol, or scale the features."
         )
-    warnings.warn(message, ConvergenceWarning, stacklevel=3)
+    warnings.warn(message, ConvergenceWarning, stacklevel=4)

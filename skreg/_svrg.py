@@ -1,18 +1,20 @@
 """Variance-reduced descent: stochastic steps on rows, Newton's method on few features.
 
 A turn begins with the exact gradient and the duality gap at fixed weights. Then it does
-what is cheaper:
+what is cheaper, and keeps the weights if they are better:
 
 * if few features matter, Newton's method on a working set: the features whose weights are
   not 0, or by the gradient should not be (Massias, Gramfort and Salmon 2018). Its columns
-  are copied, so that a step costs as much as they do;
+  are copied, unless they are nearly all, so that a step costs as much as they do;
 * else epochs of variance-reduced steps on all rows, which need no matrix and find out which
-  weights are not 0; once these stay the same, Newton's method on them finishes.
+  weights are not 0; once these stay the same, Newton's method by conjugate gradients
+  finishes;
+* few dense rows of many features under L2 are rotated into as many features first.
 """
 
 import numpy as np
 
-from skreg._newton import Newton
+from skreg._newton import Newton, is_better
 from skreg._objective import feature_curvatures, look
 from skreg._parts import Columns, Rotation
 from skreg._quadratic import violations
@@ -40,6 +42,7 @@ _OF_TARGET = 0.3
 _OF_GAP = 0.1
 # Problems with fewer values are solved to rounding: it costs a few milliseconds.
 _FEW_VALUES = 100_000
+_REFINEMENTS = 10
 
 
 class SVRG:
@@ -68,6 +71,7 @@ class SVRG:
         self.problem = problem
         self._refines = n_values(problem.X) < _FEW_VALUES
         self._n_stuck = 0
+        self._n_refined = 0
         self._coef, self._intercept = state.weights()
         if not problem.fit_intercept:
             self._intercept = 0.0
@@ -99,10 +103,13 @@ class SVRG:
     def ends(self, converged):
         """Return whether to stop: no turn helps, or none is needed.
 
-        A small problem goes on until no turn helps, which is when it is solved to rounding.
+        A small problem goes on until no turn helps, which is when it is solved to rounding,
+        but not forever: an objective may have no minimum.
         """
         if converged:
-            return not self._refines or self._n_stuck > 0
+            self._n_refined += 1
+            enough = self._n_stuck > 0 or self._n_refined > _REFINEMENTS
+            return enough or not self._refines
         return self._n_stuck > 1
 
     def reduce_step(self):
@@ -113,7 +120,7 @@ class SVRG:
         """Look at the first weights; weights of 0 begin with the best intercept."""
         if self.problem.fit_intercept and not self._coef.any() and self._intercept == 0.0:
             self._intercept = null_intercept
-        self._look()
+        self._view = self._look(self._coef, self._intercept)
 
     def epoch(self, target):
         """Take a turn; a gap of `target` is small enough."""
@@ -129,16 +136,14 @@ class SVRG:
         self._n_turns += 1
         self._last_visited_rows = rows
         good = self._view.certificate.distance <= _GOOD * gap
-        if rows and self.problem.l1 > 0.0:
+        if rows and moved and self.problem.l1 > 0.0:
             n_changed = np.count_nonzero(support != (self._coef != 0.0))
             self._rows_serve = n_changed > _STILL * np.count_nonzero(support)
         else:
-            self._rows_serve = good if rows else not good
+            self._rows_serve = good == rows
 
-    def _look(self):
-        self._view = look(
-            self.problem, self._coef, self._intercept, self._feature_curvatures
-        )
+    def _look(self, coef, intercept):
+        return look(self.problem, coef, intercept, self._feature_curvatures)
 
     def _wanted(self):
         """Return how much the gradient wants to move each weight; infinity if not 0."""
@@ -166,8 +171,7 @@ class SVRG:
         return self._n_turns == 0 and many_rows and n_wanted > _LARGEST_MATRIX
 
     def _visit_rows(self):
-        """Take steps on all rows; return whether that lowers the objective."""
-        before = self._view.certificate.objective
+        """Take steps on all rows; return whether that leads to better weights."""
         if self._row_steps is None:
             at_zero = not self._coef.any()
             self._row_steps = RowSteps(
@@ -179,9 +183,8 @@ class SVRG:
                 self._generator,
             )
         for _ in range(_EPOCHS_PER_TURN):
-            self._coef, self._intercept = self._row_steps.epoch()
-        self._look()
-        return self._view.certificate.objective < before
+            coef, intercept = self._row_steps.epoch()
+        return self._accept(coef, intercept, self._look(coef, intercept))
 
     @property
     def _rotates(self):
@@ -195,7 +198,7 @@ class SVRG:
         return isinstance(self.problem.X, CSR)
 
     def _run_newton(self, wanted, size, target):
-        """Run Newton's method on a part; return whether any step lowers the objective."""
+        """Run Newton's method on a part; return whether that leads to better weights."""
         explicit = size <= _LARGEST_MATRIX or self._rotates
         self._row_steps = None
         if self._rotates:
@@ -204,17 +207,18 @@ class SVRG:
         elif size >= _NEARLY_ALL * len(wanted) or len(wanted) <= _FEW_FEATURES:
             newton = Newton(self.problem, self._coef, self._intercept, explicit, self._view)
             newton.run(target)
-            self._coef, self._intercept, self._view = (
-                newton.coef,
-                newton.intercept,
-                newton.view,
-            )
-            return newton.moved
+            return self._accept(newton.coef, newton.intercept, newton.view)
         else:
             part = Columns(self.problem, np.sort(np.argpartition(-wanted, size)[:size]))
         newton = Newton(part.problem, part.restrict(self._coef), self._intercept, explicit)
         first_gap = newton.view.certificate.distance
         newton.run(max(_OF_TARGET * target, _OF_GAP * first_gap))
-        self._coef, self._intercept = part.expand(newton.coef), newton.intercept
-        self._look()
-        return newton.moved
+        coef = part.expand(newton.coef)
+        return self._accept(coef, newton.intercept, self._look(coef, newton.intercept))
+
+    def _accept(self, coef, intercept, view):
+        """Go to other weights if they are better; return whether they are."""
+        if not is_better(self.problem, self._coef, self._view, coef, view):
+            return False
+        self._coef, self._intercept, self._view = coef, intercept, view
+        return True

@@ -110,7 +110,7 @@ def test_rows_of_weight_zero_do_not_exist(offset_problem, rng):
     csr, X, y = offset_problem
     keep = rng.random(120) < 0.6
     junk = np.where(keep, y, 1e3 * rng.normal(size=120))
-    model = SGDRegularizedRegressor(penalty="l2", alpha=0.1, random_state=0, tol=1e-2)
+    model = SGDRegularizedRegressor(solver="sgd", alpha=0.1, random_state=0, tol=1e-2)
     for matrix in (X, csr):
         model.fit(matrix[keep], y[keep])
         coef, n_iter = model.coef_, model.n_iter_
@@ -241,14 +241,14 @@ def test_subgradient_two_cycle_in_a_fit():
 
 def test_integer_seeds_repeat_and_instances_advance(offset_problem):
     _, X, y = offset_problem
+    settings = {"solver": "sgd", "max_iter": 3, "tol": None}
     once, again = (
-        SGDRegularizedRegressor(random_state=5, max_iter=3, tol=None).fit(X, y).coef_
-        for _ in "ab"
+        SGDRegularizedRegressor(random_state=5, **settings).fit(X, y).coef_ for _ in "ab"
     )
     assert_array_equal(once, again)
     shared = np.random.RandomState(5)
     first, second = (
-        SGDRegularizedRegressor(random_state=shared, max_iter=3, tol=None).fit(X, y).coef_
+        SGDRegularizedRegressor(random_state=shared, **settings).fit(X, y).coef_
         for _ in "ab"
     )
     assert not np.array_equal(first, second)
