@@ -9,7 +9,8 @@ A row is a problem, a strength and an `l1_ratio`. All libraries minimize
 where :math:`\alpha_{max}` is the largest mean gradient of the intercept-only model. Each
 solver climbs a ladder of its own tolerances. Every rung is a fresh fit, timed whole on one
 thread; repeats and solvers take turns, so that a noisy machine disturbs all alike.
-Compilation is apart: an untimed fit of a small slice comes first. Dense X is given in C
+Compilation is apart: untimed fits come first, of a small slice and, for
+libraries that compile when they run, of the whole. Dense X is given in C
 order and sparse X as CSR: a solver that wants another order converts within its time.
 
 A ladder ends when the dual bound proves that the weights are good enough, when its fits

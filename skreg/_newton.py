@@ -1,10 +1,10 @@
 """Newton's method for a `Problem` of few features.
 
 Each step minimizes the penalty plus a quadratic model of the loss. If there are few
-features, the model's matrix is held; its rows are sampled, more of them when the model
-proves poor, and it is kept as long as it serves (Byrd et al. 2011). Otherwise conjugate
-gradients move the weights that are not 0, or ought not to be, and none across 0 (Andrew
-and Gao 2007).
+features, the model's matrix is held. Its dense rows are sampled, unless the model is the
+objective itself (squared error), more of them when the model proves poor, and it is kept
+as long as it serves (Byrd et al. 2011). Otherwise conjugate gradients move the weights
+that are not 0, or ought not to be, and none across 0 (Andrew and Gao 2007).
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ _STEPS = 30
 _HALVINGS = 30
 # Rows per feature in the first sample for the matrix, and how the sample grows.
 _ROWS_PER_FEATURE = 8
-# A row times a feature takes this part of the time in the matrix as in a look at weights:
-# the first sample costs about a look, if that is more.
+# A row enters the matrix at the price of looking at it once per this many features. The
+# first sample costs about one look at all rows, if that allows for more rows.
 _MATRIX_SPEED = 20
 _GROWTH = 4
 # The gap after a step, relative to that before, up to which a matrix serves; a matrix that

@@ -15,8 +15,8 @@ FIT = (
     "import numpy as np, skreg\n"
     "from skreg._kernels import sgd_epoch\n"
     "X = np.random.RandomState(0).randn(30, 3)\n"
-    "model = skreg.SGDRegularizedRegressor(max_iter=2, tol=None, shuffle=False)\n"
-    "print(repr(model.fit(X, X.sum(axis=1)).coef_.tolist()))\n"
+    "model = skreg.SGDRegularizedRegressor(solver='sgd', max_iter=2, tol=None)\n"
+    "print(repr(model.set_params(shuffle=False).fit(X, X.sum(axis=1)).coef_.tolist()))\n"
     "stats = getattr(sgd_epoch, 'stats', None)\n"
     "print(sum(stats.cache_hits.values()) if stats else None)\n"
 )
