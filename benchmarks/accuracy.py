@@ -68,6 +68,7 @@ def main():
         best = None
         for setting in SETTINGS:
             model = kind(
+                solver="sgd",
                 penalty=penalty,
                 alpha=alpha,
                 max_iter=3000,
