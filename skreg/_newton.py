@@ -106,6 +106,8 @@ class Newton:
                 self.coef, self.intercept, self.view = coef, intercept, view
                 self.moved = True
                 return True
+            if differ_by_rounding(self.view, view):  # a shorter step would be no better
+                return False
             size *= 0.5
         return False
 
@@ -186,10 +188,15 @@ def left_open(problem, coef, view):
     return left
 
 
+def differ_by_rounding(view, other):
+    """Return whether two objectives are too near to each other to be compared."""
+    one, two = view.certificate.objective, other.certificate.objective
+    return abs(two - one) <= _NOISE * abs(one)
+
+
 def is_better(problem, old_coef, old_view, coef, view):
     """Return whether weights have a lower objective, or if rounding hides it, less left."""
-    old, new = old_view.certificate.objective, view.certificate.objective
-    if abs(new - old) > _NOISE * abs(old):
-        return new < old
+    if not differ_by_rounding(old_view, view):
+        return view.certificate.objective < old_view.certificate.objective
     old_left, left = left_open(problem, old_coef, old_view), left_open(problem, coef, view)
     return float(left @ left) < 0.25 * float(old_left @ old_left)
