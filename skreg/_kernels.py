@@ -178,7 +178,7 @@ def loss_pass(X, y, sample_weight, rows, coef, intercept, loss, seen, gradients)
     total = 0.0
     for k in range(rows.shape[0]):
         i = rows[k]
-        raw_prediction = row_dot(X, i, coef, 0.0) + intercept
+        raw_prediction = row_dot(X, i, coef, None) + intercept
         total += sample_weight[i] * value(loss, y[i], raw_prediction)
         seen[0, k] = raw_prediction
         seen[1, k] = derivative(loss, y[i], raw_prediction)
@@ -187,6 +187,16 @@ def loss_pass(X, y, sample_weight, rows, coef, intercept, loss, seen, gradients)
         row_add(X, i, slope, part)
         part[n_features] += slope
     return total
+
+
+@compiled
+def constant_pass(y, sample_weight, raw_prediction, loss):
+    """Return the weighted sums of losses and of slopes where all predictions are one."""
+    total, slope = 0.0, 0.0
+    for i in range(y.shape[0]):
+        total += sample_weight[i] * value(loss, y[i], raw_prediction)
+        slope += sample_weight[i] * derivative(loss, y[i], raw_prediction)
+    return total, slope
 
 
 @compiled
@@ -217,6 +227,6 @@ def hessian_product(X, rows, curvatures, vector, out):
     weights = vector[:last]
     for k in range(rows.shape[0]):
         i = rows[k]
-        factor = curvatures[k] * (row_dot(X, i, weights, 0.0) + vector[last])
+        factor = curvatures[k] * (row_dot(X, i, weights, None) + vector[last])
         row_add(X, i, factor, out)
         out[last] += factor

@@ -34,6 +34,8 @@ _FEW_LOOKS = 3
 _SMALLEST_CURVATURE = 1e-7
 _CG_STEPS = 30
 _CG_TOLERANCE = 0.3
+# A gap that is at most this part of the objective is rounding.
+_EXACT = 1e-15
 # Two objectives that differ by less than this, relative to them, differ by rounding.
 _NOISE = 1e-14
 
@@ -62,15 +64,17 @@ class Newton:
         self._max_rounds = 200 if self._quadratic else 10
         self._matrix = None
         self._diagonal = None
-        self.moved = False
 
     def run(self, target):
         """Step until the gap is at most `target`, or no step helps any more."""
         problem = self.problem
         for _ in range(_STEPS):
             before = self.view.certificate.distance
-            if before <= target > 0.0:  # a gap of 0 is still rounding
+            if before <= target > 0.0:
                 return
+            exact = is_exact(self.view)
+            if exact and not self._quadratic:
+                self._matrix = None
             fresh = self._matrix is None
             improved = self._step(target)
             n_looks = self._n_sampled * len(self.coef) / (_MATRIX_SPEED * len(problem.rows))
@@ -78,7 +82,7 @@ class Newton:
             served = improved and self.view.certificate.distance <= enough * before
             whole = self._n_sampled == len(problem.rows)
             last_resort = (whole and fresh) or self._quadratic or not self._explicit
-            if not improved and last_resort:
+            if exact or (not improved and last_resort):
                 return
             if not served and not self._quadratic:
                 self._matrix = None
@@ -104,7 +108,6 @@ class Newton:
             view = self._look(coef, intercept)
             if is_better(self.problem, self.coef, self.view, coef, view):
                 self.coef, self.intercept, self.view = coef, intercept, view
-                self.moved = True
                 return True
             if differ_by_rounding(self.view, view):  # a shorter step would be no better
                 return False
@@ -137,6 +140,8 @@ class Newton:
             hessian -= np.outer(coupling, matrix[-1, :-1])
             slopes = slopes - coupling * gradient[-1]
         tolerance = 0.01 * max(target, 0.01 * self.view.certificate.distance)
+        if is_exact(self.view):
+            tolerance = 0.0
         coef = minimize_quadratic(
             hessian, slopes, self.coef, problem.l1, problem.l2, tolerance, self._max_rounds
         )
@@ -186,6 +191,15 @@ def left_open(problem, coef, view):
     if problem.fit_intercept:
         left[-1] = view.gradient[-1]
     return left
+
+
+def is_exact(view):
+    """Return whether the objective is at its minimum, but for rounding.
+
+    The weights are not: where the objective is flat, its differences are their squares.
+    A step from here makes them exact.
+    """
+    return view.certificate.distance <= _EXACT * abs(view.certificate.objective)
 
 
 def differ_by_rounding(view, other):

@@ -27,9 +27,9 @@ from scipy.optimize import brentq
 from sklearn.utils import check_array
 
 from skreg._inputs import check_data, check_weights
-from skreg._kernels import conjugate_sum, loss_pass
-from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg._rows import as_rows, mean_squares, without_features
+from skreg._kernels import conjugate_sum, constant_pass, loss_pass
+from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, HalfSquaredError, make_loss
+from skreg._rows import as_rows, mean_squares
 from skreg.penalties import ElasticNet, check_number
 
 # Beyond this raw prediction a classification loss does not change its mind.
@@ -183,26 +183,22 @@ def null_model(problem):
 
     The intercept is the root of the derivative of the mean loss, which does not decrease.
     """
+    loss = problem.loss
     y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
     low, high = y.min(), y.max()
-    if type(problem.loss) in CLASSIFICATION_LOSSES.values():
+    if type(loss) in CLASSIFICATION_LOSSES.values():
         low, high = -_LARGEST_RAW_PREDICTION, _LARGEST_RAW_PREDICTION
         y, target_of_row = np.unique(y, return_inverse=True)
         weights = np.bincount(target_of_row, weights)
-    rows = np.arange(len(y))
-    X = without_features(problem.X, len(y))
-
-    def evaluate(intercept):
-        seen, gradients = np.empty((2, len(y))), np.zeros((2, 1))
-        total = loss_pass(
-            X, y, weights, rows, np.empty(0), intercept, problem.loss, seen, gradients
-        )
-        return total / weights.sum(), gradients.sum()
-
     intercept = 0.0
-    if problem.fit_intercept:
-        intercept = _root(lambda b: evaluate(b)[1], float(low), float(high))
-    return NullModel(intercept, *(float(evaluate(b)[0]) for b in (intercept, 0.0)))
+    if problem.fit_intercept and isinstance(loss, HalfSquaredError):
+        intercept = float(np.average(y, weights=weights))
+    elif problem.fit_intercept:
+        intercept = _root(
+            lambda b: constant_pass(y, weights, b, loss)[1], float(low), float(high)
+        )
+    totals = (constant_pass(y, weights, b, loss)[0] for b in (intercept, 0.0))
+    return NullModel(intercept, *(float(total / weights.sum()) for total in totals))
 
 
 def _root(increasing, low, high):

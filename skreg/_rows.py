@@ -82,14 +82,6 @@ def has_values(X):
     return bool(np.any(X.data if isinstance(X, CSR) else X))
 
 
-def without_features(X, n_rows):
-    """Return `n_rows` rows without any feature, in the storage and float type of `X`."""
-    if not isinstance(X, CSR):
-        return _read_only(np.empty((n_rows, 0), dtype=X.dtype))
-    empty = sparse.csr_matrix((n_rows, 0), dtype=X.data.dtype)
-    return as_rows(empty)
-
-
 def take_columns(X, columns):
     """Return a copy of some columns, given in increasing order, in the same storage."""
     if not isinstance(X, CSR):
@@ -136,7 +128,12 @@ def check_squares(squares, X):
 
 @compiled
 def soft(x, threshold):
-    """Return `x` moved towards 0 by `threshold`, and 0 where it is nearer than that."""
+    """Return `x` moved towards 0 by `threshold`, and 0 where it is nearer than that.
+
+    With None, which is known when a kernel is compiled, it stays as it is.
+    """
+    if threshold is None:
+        return x
     return np.copysign(max(abs(x) - threshold, 0.0), x)
 
 

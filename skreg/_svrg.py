@@ -14,7 +14,7 @@ what is cheaper, and keeps the weights if they are better:
 
 import numpy as np
 
-from skreg._newton import Newton, is_better
+from skreg._newton import Newton, is_better, is_exact
 from skreg._objective import feature_curvatures, look
 from skreg._parts import Columns, Rotation
 from skreg._quadratic import violations
@@ -103,14 +103,15 @@ class SVRG:
     def ends(self, converged):
         """Return whether to stop: no turn helps, or none is needed.
 
-        A small problem goes on until no turn helps, which is when it is solved to rounding,
-        but not forever: an objective may have no minimum.
+        A small problem goes on until it is solved to rounding or no turn helps, but not
+        forever: an objective may have no minimum.
         """
-        if converged:
-            self._n_refined += 1
-            enough = self._n_stuck > 0 or self._n_refined > _REFINEMENTS
-            return enough or not self._refines
-        return self._n_stuck > 1
+        if not converged:
+            return self._n_stuck > 1
+        self._n_refined += 1
+        exact = is_exact(self._view) and not self._last_visited_rows
+        enough = exact or self._n_stuck > 0 or self._n_refined > _REFINEMENTS
+        return enough or not self._refines
 
     def reduce_step(self):
         """Return that there is no step to reduce."""

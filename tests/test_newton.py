@@ -50,7 +50,6 @@ def test_newton_reaches_the_optimum(rng, name, l1, l2, fit_intercept, explicit):
         if newton.view.certificate.distance <= target:
             break
     w, b = newton.coef, newton.intercept
-    assert newton.moved or not w.any()
     assert naive.duality_gap(*data, w, b, *rest) <= 1.001 * target
     value = naive.smooth_objective(*data, w, b, *rest[:3])
     assert_allclose(newton.view.certificate.objective, value, rtol=1e-12)
@@ -106,7 +105,6 @@ def test_at_the_optimum_nothing_moves(rng):
     first.run(1e-12)
     again = Newton(problem, first.coef, first.intercept, True)
     again.run(1e-11)
-    assert not again.moved
     assert_allclose(again.coef, first.coef, rtol=0)
 
 

@@ -163,7 +163,7 @@ def test_violations_are_the_shortest_subgradients(rng):
 def test_sweeps_are_coordinate_descent(rng, l1):
     hessian, gradient = matrix_of(rng, "zero columns")
     w, slopes = np.zeros(12), gradient.copy()
-    coordinate_sweeps(hessian, w, slopes, l1, 3)
+    coordinate_sweeps(hessian, w, slopes, l1, 3, 0.0)
     expected = naive.coordinate_descent(hessian, gradient, np.zeros(12), l1, 0.0, 3)
     assert_allclose(w, expected, rtol=1e-10, atol=1e-14)
     assert_allclose(slopes, gradient + hessian @ w, rtol=1e-10, atol=1e-12)

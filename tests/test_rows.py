@@ -15,7 +15,6 @@ from skreg._rows import (
     row_dot,
     row_norms_squared,
     take_columns,
-    without_features,
 )
 
 
@@ -66,7 +65,6 @@ def test_squares(rng):
     for X in (dense, sparse.csr_matrix(dense)):
         assert_allclose(mean_squares(as_rows(X), weights), weights @ dense**2)
         assert_allclose(row_norms_squared(as_rows(X)), (dense**2).sum(axis=1))
-        assert without_features(as_rows(X), 3).shape == (3, 0)
 
 
 @pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
@@ -96,14 +94,6 @@ def test_add_gram_of_many_rows(rng):
         out = np.zeros((4, 4))
         add_gram(as_rows(storage(X)), np.arange(60_001), weights, out)
         assert_allclose(out, expected, rtol=1e-10)
-
-
-@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
-def test_add_gram_without_features(rng, storage):
-    X = as_rows(storage(rng.normal(size=(4, 2))))
-    out = np.zeros((1, 1))
-    add_gram(without_features(X, 3), np.arange(3), np.array([0.1, 0.2, 0.4]), out)
-    assert_allclose(out, 0.7)
 
 
 @pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
