@@ -3,24 +3,60 @@
 `Columns` keeps some features and fixes the weights of all others at 0. `Rotation` describes
 few rows of many features by as many features as there are rows, which loses nothing if
 only L2 is penalized: the best weights are a combination of the rows. Both own a copy of
-what they keep, and translate weights there and back.
+what they keep, and translate weights there and back. So do the two kinds of part that
+`without_empty_features` returns, which keep all that matters.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import eigh
 
-from skreg._rows import as_rows, take_columns
+from skreg._objective import Problem
+from skreg._rows import (
+    CSR,
+    as_rows,
+    occupied_columns,
+    take_columns,
+    take_occupied_columns,
+)
 
+# Features that no row has are left out if they are more than this part of all.
+_MANY_EMPTY = 0.5
 # Directions of the rows whose squared length is smaller than this, relative to the
 # longest, are rounding.
 _SMALLEST_DIRECTION = 1e-13
 
 
-class Columns:
-    """The features `columns`, given in increasing order."""
+def without_empty_features(problem):
+    """Return a part that leaves out features that no row has, if these are many."""
+    penalized = problem.l1 > 0.0 or problem.l2 > 0.0  # then weights of the others are 0
+    if penalized and isinstance(problem.X, CSR):
+        occupied = occupied_columns(problem.X)
+        if len(occupied) < (1.0 - _MANY_EMPTY) * problem.n_features:
+            return Columns(problem, occupied, take_occupied_columns)
+    return Whole(problem)
 
-    def __init__(self, problem, columns):
-        self.problem = problem._replace(X=take_columns(problem.X, columns))
+
+class Whole(NamedTuple):
+    """All of a problem."""
+
+    problem: Problem
+
+    def restrict(self, coef):
+        """Return the weights."""
+        return coef
+
+    def expand(self, coef):
+        """Return the weights."""
+        return coef
+
+
+class Columns:
+    """The features `columns`, given in increasing order; `take` is how to get them."""
+
+    def __init__(self, problem, columns, take=take_columns):
+        self.problem = problem._replace(X=take(problem.X, columns))
         self._columns = columns
         self._n_features = problem.n_features
 

@@ -82,6 +82,23 @@ def has_values(X):
     return bool(np.any(X.data if isinstance(X, CSR) else X))
 
 
+def occupied_columns(X):
+    """Return the columns that hold any element, in increasing order."""
+    if not isinstance(X, CSR):
+        return np.arange(X.shape[1])
+    occupied = np.zeros(X.shape[1], dtype=bool)
+    occupied[X.indices] = True
+    return np.flatnonzero(occupied)
+
+
+def take_occupied_columns(X, columns):
+    """Return the columns of a `CSR` that `occupied_columns` names; values are shared."""
+    places = np.zeros(X.shape[1], dtype=np.uint32)
+    places[columns] = np.arange(len(columns))
+    shape = (X.shape[0], len(columns))
+    return CSR(X.data, _read_only(places[X.indices]), X.indptr, shape)
+
+
 def take_columns(X, columns):
     """Return a copy of some columns, given in increasing order, in the same storage."""
     if not isinstance(X, CSR):

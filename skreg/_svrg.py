@@ -16,14 +16,16 @@ import numpy as np
 
 from skreg._newton import Newton, is_better, is_exact
 from skreg._objective import feature_curvatures, look
-from skreg._parts import Columns, Rotation
+from skreg._parts import Columns, Rotation, without_empty_features
 from skreg._quadratic import violations
 from skreg._row_steps import RowSteps
 from skreg._rows import CSR, n_values
 from skreg._sgd import SGDState
 
-# The matrix of a model is held for at most this many features.
+# The matrix of a model is held for at most this many features, or if steps on rows have
+# ceased to serve, for the second number of them.
 _LARGEST_MATRIX = 1000
+_LARGEST_LATE_MATRIX = 1500
 # The first working set; later ones may have twice as many features as the support.
 _FIRST_FEATURES = 100
 # A working set is not worth a copy if it has more than this part of all features, or if
@@ -68,11 +70,13 @@ class SVRG:
         return None
 
     def __init__(self, problem, settings, state):
-        self.problem = problem
+        self._part = without_empty_features(problem)
+        self.problem = problem = self._part.problem
         self._refines = n_values(problem.X) < _FEW_VALUES
         self._n_stuck = 0
         self._n_refined = 0
-        self._coef, self._intercept = state.weights()
+        coef, self._intercept = state.weights()
+        self._coef = self._part.restrict(coef)
         if not problem.fit_intercept:
             self._intercept = 0.0
         self._generator = state.generator
@@ -87,14 +91,14 @@ class SVRG:
     @property
     def state(self):
         """The state from which plain steps would go on."""
-        state = SGDState.start(self._coef, self._intercept, self._generator)
+        state = SGDState.start(*self.weights(), self._generator)
         state.n_steps = self._n_turns * len(self.problem.rows)
         state.weight_sum = self._n_turns * self.problem.weight_sum
         return state
 
     def weights(self):
         """Return the weights and the intercept."""
-        return self._coef, self._intercept
+        return self._part.expand(self._coef), self._intercept
 
     def certify(self):
         """Return the certificate of the weights."""
@@ -159,14 +163,18 @@ class SVRG:
             return self.problem.n_features
         n_wanted, n_support = np.count_nonzero(wanted), np.count_nonzero(self._coef)
         size = min(n_wanted, max(_FIRST_FEATURES, 2 * n_support))
-        if n_support <= _LARGEST_MATRIX:
-            size = min(size, _LARGEST_MATRIX)
+        if n_support <= self._largest_matrix:
+            size = min(size, self._largest_matrix)
         return size
+
+    @property
+    def _largest_matrix(self):
+        return _LARGEST_MATRIX if self._rows_serve else _LARGEST_LATE_MATRIX
 
     def _visits_rows(self, size, n_wanted):
         if self._n_stuck:
             return not self._last_visited_rows
-        if size > _LARGEST_MATRIX and not self._rotates:
+        if size > self._largest_matrix and not self._rotates:
             return self._rows_serve
         many_rows = len(self.problem.rows) >= _MANY_ROWS
         return self._n_turns == 0 and many_rows and n_wanted > _LARGEST_MATRIX
@@ -200,7 +208,7 @@ class SVRG:
 
     def _run_newton(self, wanted, size, target):
         """Run Newton's method on a part; return whether that leads to better weights."""
-        explicit = size <= _LARGEST_MATRIX or self._rotates
+        explicit = size <= self._largest_matrix or self._rotates
         self._row_steps = None
         if self._rotates:
             self._rotation = self._rotation or Rotation(self.problem)

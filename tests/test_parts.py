@@ -7,7 +7,7 @@ from scipy import sparse
 from skreg._losses import make_loss
 from skreg._newton import Newton
 from skreg._objective import Problem, certify
-from skreg._parts import Columns, Rotation
+from skreg._parts import Columns, Rotation, without_empty_features
 from skreg._rows import as_rows
 
 
@@ -39,6 +39,28 @@ def test_columns_are_the_problem_with_zeros_elsewhere(rng, storage):
         "squared_error", X, problem.y, whole, 0.3, 0.05, 0.1, problem.sample_weight
     )
     assert_allclose(seen.objective, expected)
+
+
+def test_empty_features_are_left_out_if_they_are_many(rng):
+    X = np.zeros((6, 9))
+    X[:, [1, 3, 8]] = rng.normal(size=(6, 3))
+    problem = make_problem(rng, sparse.csr_matrix(X), l1=0.05)
+    part = without_empty_features(problem)
+    assert part.problem.n_features == 3
+    assert np.shares_memory(part.problem.X.data, problem.X.data)
+    w = np.array([0.2, 0.0, -0.3])
+    seen = certify(part.problem, w, 0.3, None)
+    assert_allclose(seen[:3], certify(problem, part.expand(w), 0.3, None)[:3])
+    assert_array_equal(part.restrict(np.arange(9.0)), [1.0, 3.0, 8.0])
+    for other in (
+        problem._replace(l1=0.0, l2=0.0),  # weights of empty features may stay
+        make_problem(rng, X),
+        make_problem(rng, sparse.csr_matrix(X[:, 1:5])),
+    ):
+        part = without_empty_features(other)
+        assert part.problem is other
+        w = rng.normal(size=other.n_features)
+        assert part.expand(part.restrict(w)) is w
 
 
 def wide(rng, kind):

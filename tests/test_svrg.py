@@ -271,16 +271,16 @@ def count_calls(monkeypatch, owner, name, calls):
     monkeypatch.setattr(owner, name, counted)
 
 
-@pytest.mark.parametrize(("penalty", "alpha"), [("l1", 1e-4), ("l2", 1e-5)])
+@pytest.mark.parametrize(("penalty", "alpha"), [("l1", 3e-5), ("l2", 1e-5)])
 def test_many_rows_and_features(rng, monkeypatch, penalty, alpha):
     """Steps on rows, and Newton's method by conjugate gradients."""
     calls = []
     count_calls(monkeypatch, skreg._svrg, "RowSteps", calls)
     count_calls(monkeypatch, skreg._newton, "cg", calls)
     csr = sparse.random(
-        3000, 1500, density=0.01, format="csr", random_state=0, data_rvs=rng.standard_normal
+        3000, 3000, density=0.01, format="csr", random_state=0, data_rvs=rng.standard_normal
     )
-    y = np.sign(csr @ rng.normal(size=1500) + rng.normal(size=3000))
+    y = np.sign(csr @ rng.normal(size=3000) + rng.normal(size=3000))
     model = make_model("log_loss", penalty, alpha=alpha).fit(csr, y)
     assert model.converged_
     X, target = csr.toarray(), 1e-4 * np.log(2)
