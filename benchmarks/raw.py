@@ -25,7 +25,7 @@ SETTINGS = [{}, {"penalty": "l1"}, {"penalty": "elasticnet"}, {"penalty": None}]
 
 def numbers(X):
     """Return a table as numbers, unscaled."""
-    if isinstance(X, np.ndarray):
+    if not hasattr(X, "dtypes"):
         return X
     return make_column_transformer(
         (SimpleImputer(strategy="median"), make_column_selector(dtype_include="number")),

@@ -84,6 +84,8 @@ def check_finite(array, name):
 
 def check_weights(sample_weight, X):
     """Return one float64 weight per row: none negative, not all 0; None means 1."""
+    if sample_weight is None:
+        return np.ones(X.shape[0])
     weights = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )

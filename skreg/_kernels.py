@@ -26,7 +26,14 @@ import numpy as np
 
 from skreg._averages import add_iterate, add_pending, add_pending_row
 from skreg._compile import compiled
-from skreg._losses import conjugate, curvature, derivative, implicit_slope, value
+from skreg._losses import (
+    bounded_slope,
+    conjugate,
+    curvature,
+    derivative,
+    implicit_slope,
+    value,
+)
 from skreg._rows import (
     ROWS_AHEAD,
     WEIGHTS_AHEAD,
@@ -43,14 +50,16 @@ _SMALLEST_SCALE = 1e-9
 class Plan(NamedTuple):
     """What an epoch does at each of its steps: arrays of one length.
 
-    The row to visit, the step size eta, the weight of the row (1 on average) and the
-    step size of the intercept.
+    The row to visit, the step size eta, the weight of the row (1 on average), the step
+    size of the intercept, and by how much a slope of 1 would move the prediction of the
+    row, so that the step can be kept from going too far (0 lets it go as far as it will).
     """
 
     order: np.ndarray
     step_sizes: np.ndarray
     weights: np.ndarray
     intercept_steps: np.ndarray
+    reaches: np.ndarray
 
 
 class Remembered(NamedTuple):
@@ -99,7 +108,8 @@ def sgd_epoch(X, y, plan, iterate, average, loss, strengths):
         i = plan.order[k]
         eta = plan.step_sizes[k]
         raw_prediction = scale * row_dot(X, i, coef, threshold) + intercept
-        slope = plan.weights[k] * derivative(loss, y[i], raw_prediction)
+        slope = bounded_slope(loss, y[i], raw_prediction, plan.reaches[k])
+        slope *= plan.weights[k]
         if average is not None:
             add_pending_row(X, i, coef, k, average)
         if strengths.subgradient:

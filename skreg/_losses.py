@@ -10,11 +10,12 @@ A loss states
     conjugate(y, u)     the maximum over ``p`` of ``u * p - value(y, p)``, infinite
                         outside its domain, which holds 0,
     max_curvature       the Lipschitz constant of the derivative, None where it jumps,
-    curvature(y, p)     its second derivative, one of two where that jumps,
+    curvature(y, p)     its second derivative, one of two where that jumps (not defined
+                        if ``max_curvature`` is None),
     implicit_slope(y, a, q, u)
                         the slope after a step of length ``q`` that is taken with it: the
                         root of ``u = derivative(y, a - q * u)``, where the argument ``u``
-                        is a guess (the last two only if ``max_curvature`` is a number),
+                        is a guess,
     slope_bound         the largest derivative of a regression loss, None if unbounded
                         (targets -1 and +1 have a scale of their own: None, too).
 
@@ -118,6 +119,12 @@ class EpsilonInsensitive(LossWithEpsilon):
             return math.inf
         return u * y + self.epsilon * abs(u)
 
+    def implicit_slope(self, y, a, q, u):
+        excess = abs(a - y) - self.epsilon
+        if excess <= 0.0:
+            return 0.0
+        return math.copysign(1.0 if excess >= q else excess / q, a - y)
+
 
 class SquaredEpsilonInsensitive(LossWithEpsilon):
     """``max(0, |p - y| - epsilon)^2``."""
@@ -208,6 +215,12 @@ class Hinge(Loss):
             return math.inf
         return u * y
 
+    def implicit_slope(self, y, a, q, u):
+        excess = 1.0 - y * a
+        if excess <= 0.0:
+            return 0.0
+        return -y if excess >= q else -y * excess / q
+
 
 class SquaredHinge(Loss):
     """``max(0, 1 - y * p)^2``."""
@@ -284,6 +297,18 @@ def implicit_slope(loss, y, a, q, u):
     return loss.implicit_slope(y, a, q, u)
 
 
+def bounded_slope(loss, y, p, q):
+    """Return the derivative, shortened so that a step of length `q` does not overshoot.
+
+    That is the slope of the implicit step, or for a smooth loss, at the price of a
+    division, one between 0 and it: both leave the prediction ``p - q * slope`` on the
+    side of the minimum where it was. With ``q = 0`` it is the derivative.
+    """
+    if loss.max_curvature is None:
+        return loss.implicit_slope(y, p, q, 0.0)
+    return loss.derivative(y, p) / (1.0 + loss.max_curvature * q)
+
+
 @overload(value, strict=False)
 def _compiled_value(loss, y, p):
     return loss.instance_class.value
@@ -307,6 +332,14 @@ def _compiled_curvature(loss, y, p):
 @overload(implicit_slope, strict=False)
 def _compiled_implicit_slope(loss, y, a, q, u):
     return loss.instance_class.implicit_slope
+
+
+@overload(bounded_slope, strict=False)
+def _compiled_bounded_slope(loss, y, p, q):
+    max_curvature = loss.instance_class.max_curvature
+    if max_curvature is None:
+        return lambda loss, y, p, q: implicit_slope(loss, y, p, q, 0.0)
+    return lambda loss, y, p, q: derivative(loss, y, p) / (1.0 + max_curvature * q)
 
 
 REGRESSION_LOSSES = {

@@ -34,9 +34,8 @@ _FEW_LOOKS = 3
 _SMALLEST_CURVATURE = 1e-7
 _CG_STEPS = 30
 _CG_TOLERANCE = 0.3
-# A gap that is at most this part of the objective is rounding.
-_EXACT = 1e-15
-# Two objectives that differ by less than this, relative to them, differ by rounding.
+# Two objectives that differ by less than this, relative to them, differ by rounding; a
+# gap of this size is rounding, too.
 _NOISE = 1e-14
 
 
@@ -199,7 +198,7 @@ def is_exact(view):
     The weights are not: where the objective is flat, its differences are their squares.
     A step from here makes them exact.
     """
-    return view.certificate.distance <= _EXACT * abs(view.certificate.objective)
+    return view.certificate.distance <= _NOISE * abs(view.certificate.objective)
 
 
 def differ_by_rounding(view, other):

@@ -80,7 +80,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
     learning_rate : str, default="auto"
         Step size at step t = 0, 1, 2, ...:
 
-        - "auto": ``eta0 / max(sqrt(1 + t / 1000), 1 + eta0 * l2 * t / 2)``, with l2 the
+        - "auto": ``eta0 / max((1 + t / 2000)^0.75, 1 + eta0 * l2 * t / 2)``, with l2 the
           strength of the L2 part of the penalty;
         - "constant": ``eta0``;
         - "invscaling": ``eta0 / (t + 1)^power_t``;
@@ -90,10 +90,11 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         - "optimal": ``1 / (alpha * (t0 + t))`` with Bottou's t0, whatever `eta0`; as
           "auto" where nothing is penalized.
     eta0 : float or None, default=None
-        First step size. None takes one that is safe: half of 1 over the loss's curvature
-        bound times the largest weighted squared row norm so far. The intercept then
-        has steps of its own, half of 1 over the curvature bound, divided by
-        ``1 + t / 100``.
+        First step size. None takes it from the rows: a third of 1 over the loss's curvature
+        bound times the squared mean length of the rows so far. No step then carries the
+        prediction of its own row beyond the minimum of its loss, however long or heavy
+        the row. The intercept has steps of its own, half of 1 over the curvature bound,
+        divided by ``1 + t / 100``.
     power_t : float, default=0.5
         Exponent of "invscaling".
     early_stopping : bool, default=False

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 # "auto" is constant for about this many steps.
-_AUTO_HORIZON = 1000.0
+_AUTO_HORIZON = 2000.0
 
 
 class ScheduleParameters(NamedTuple):
@@ -24,12 +24,12 @@ class ScheduleParameters(NamedTuple):
 
 
 def auto(t, eta0, parameters):
-    """Return the smaller of ``1 / sqrt(1 + t / 1000)`` and ``1 / (1 + eta0 * l2 * t / 2)``.
+    """Return the smaller of ``(1 + t / 2000)^-0.75`` and ``1 / (1 + eta0 * l2 * t / 2)``.
 
     The first suits every convex objective; the second, which ends at ``2 / (l2 * t)``,
     is the faster one that L2 allows (Bottou, Curtis and Nocedal 2018, theorem 4.7).
     """
-    general = np.sqrt(1.0 + t / _AUTO_HORIZON)
+    general = (1.0 + t / _AUTO_HORIZON) ** 0.75
     return 1.0 / np.maximum(general, 1.0 + 0.5 * parameters.l2 * eta0 * t)
 
 

@@ -1,10 +1,12 @@
 """Stochastic gradient descent: what is carried from epoch to epoch, and how it moves.
 
-Step sizes that the user does not give are scale-free: with R the largest weighted squared
-norm of the rows seen so far and L the curvature bound of the loss, first steps of
-``1 / (2 L R)`` for the weights and ``1 / (2 L)`` for the intercept move the prediction of a
-row at most to where its loss is smallest. Everything here depends only on rows already
-visited, so an epoch may come in one piece or in many.
+Step sizes that the user does not give are scale-free: with R the squared mean length of the
+rows seen so far and L the curvature bound of the loss, the weights start with steps of
+about ``1 / (L R)`` and the intercept with ``1 / (2 L)``. A step that would carry the
+prediction of its own row beyond the minimum of its loss is shortened, as implicit steps are
+(Kulis and Bartlett 2010; Karampatziakis and Langford 2011), so that long rows and heavy
+weights do no harm. Everything here depends only on rows already visited, so an epoch may
+come in one piece or in many.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ import numpy as np
 
 from skreg._averages import make_average
 from skreg._kernels import Iterate, Plan, Strengths, sgd_epoch
+from skreg._losses import CLASSIFICATION_LOSSES
 from skreg._objective import certify, feature_curvatures
 from skreg._order import block_length, draw_order
 from skreg._rows import bytes_per_row, checked_row_norms
@@ -21,6 +24,11 @@ from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
 # Compiled calls are short enough for Ctrl-C to be heard in between.
 _BYTES_PER_CALL = 1 << 29
+# First steps in units of 1 / (L R), and 1 / L for the intercept. The noise of a regression
+# does not fade where the fit is good. Chosen on real data: benchmarks/scores.py.
+_REGRESSION_STEP = 1.0 / 3.0
+_CLASSIFICATION_STEP = 2.0
+_INTERCEPT_STEP = 0.5
 # Without eta0, the steps of the intercept are constant for about this many steps, then
 # fall as 1 / t: the loss is curved enough along the intercept for that to suffice.
 _INTERCEPT_HORIZON = 100.0
@@ -48,9 +56,10 @@ class SGDState:
     generator: np.ndarray
     n_steps: int = 0
     plateau_factor: float = 1.0
+    n_weighed: int = 0  # rows that the sums below are over
+    first_weight: float = 0.0
     weight_sum: float = 0.0
-    largest_weight: float = 0.0
-    largest_norm: float = 0.0
+    length_sum: float = 0.0
     target_range: np.ndarray = field(default_factory=lambda: np.array([np.inf, -np.inf]))
     coef_sum: np.ndarray | None = None
     n_averaged: int = 0
@@ -101,12 +110,9 @@ class SGD:
         if schedule == "optimal":
             self._offset, self._eta0 = optimal_offset(problem.loss, alpha), 1.0
         self._adjust_state()
-        self._uniform = self._has_mean_weights()
-        self._norms = None
+        self._squared_lengths = None
         if self._eta0 is None:
-            self._norms = checked_row_norms(problem.X, problem.rows)
-        self._steady = None
-        self._ones = np.ones(min(len(problem.rows), self._rows_per_call))
+            self._squared_lengths = checked_row_norms(problem.X, problem.rows)
         self._last_step_size = 0.0
         self._strengths = Strengths(problem.l1, problem.l2, settings.subgradient)
 
@@ -156,12 +162,6 @@ class SGD:
             iterate = iterate._replace(coef=coef, scale=1.0, threshold=0.0)
         state.iterate = iterate
 
-    def _has_mean_weights(self):
-        """Return whether every row weighs as much as all rows before did on average."""
-        weights, state = self.problem.sample_weight[self.problem.rows], self.state
-        mean = state.weight_sum / state.n_steps if state.n_steps else weights[0]
-        return bool(np.allclose(weights, mean, rtol=1e-12, atol=0.0))
-
     def epoch(self, target=None):
         """Visit every row of the problem once."""
         problem, state = self.problem, self.state
@@ -184,9 +184,6 @@ class SGD:
             state.iterate = Iterate(state.iterate.coef, *numbers)
             state.n_steps += len(visits)
             state.n_averaged += 0 if average is None else len(visits)
-        if self._eta0 is None and self._uniform and self._steady is None:
-            # The same rows bring no new maximum: steps of one row serve all later ones.
-            self._steady = self._safe_steps(order[-1:], self._ones[:1])
 
     def _begin(self, first_row):
         """Start the intercept at the first target where bounded slopes are slow."""
@@ -222,7 +219,10 @@ class SGD:
         """Return what to do at the steps that visit the rows `order`."""
         state = self.state
         t = state.n_steps + np.arange(len(order), dtype=np.float64)
-        weights = self._relative_weights(order, t)
+        if state.first_weight == 0.0:
+            state.first_weight = float(self.problem.sample_weight[order[0]])
+        weights = self.problem.sample_weight[order] / state.first_weight
+        sums = _running_sum(state.weight_sum, weights)
         parameters = ScheduleParameters(
             self.settings.power_t,
             self.problem.l1 + self.problem.l2,
@@ -230,8 +230,12 @@ class SGD:
             self._offset,
             state.plateau_factor,
         )
+        reaches = np.zeros(len(order))
         if self._eta0 is None:
-            eta0, intercept_eta0 = self._safe_steps(order, weights)
+            squared = self._squared_lengths[order]
+            length_sums = _running_sum(state.length_sum, weights * np.sqrt(squared))
+            state.length_sum = float(length_sums[-1])
+            eta0, intercept_eta0 = self._first_steps(order, (length_sums / sums) ** 2)
             step_sizes = eta0 * self._schedule(t, eta0, parameters)
             # Large steps find the intercept soon; later they would only add noise.
             intercept_steps = intercept_eta0 / (1.0 + t / _INTERCEPT_HORIZON)
@@ -240,37 +244,28 @@ class SGD:
             intercept_steps = step_sizes
         if not self.problem.fit_intercept:
             intercept_steps = np.zeros(len(order))
+        weights *= np.arange(state.n_weighed + 1, state.n_weighed + 1 + len(order)) / sums
+        state.n_weighed += len(order)
+        state.weight_sum = float(sums[-1])
+        if self._eta0 is None:
+            reaches = weights * (step_sizes * squared + intercept_steps)
         self._check_shrinkage(step_sizes)
         self._last_step_size = float(step_sizes[-1])
-        return Plan(order, step_sizes, weights, intercept_steps)
+        return Plan(order, step_sizes, weights, intercept_steps, reaches)
 
-    def _relative_weights(self, order, t):
-        """Return the rows' weights divided by the mean weight of all rows so far."""
-        if self._uniform:
-            self.state.weight_sum += len(order) * self.problem.sample_weight[order[0]]
-            return self._ones[: len(order)]
-        weights = self.problem.sample_weight[order]
-        sums = self.state.weight_sum + np.cumsum(weights)
-        self.state.weight_sum = float(sums[-1])
-        return weights * (t + 1.0) / sums
-
-    def _safe_steps(self, order, weights):
-        """Return undecayed steps, arrays of length 1 once they stay the same."""
-        if self._steady is not None:
-            return self._steady
-        state, problem = self.state, self.problem
-        norms = _running_maximum(state.largest_norm, weights * self._norms[order])
-        largest_weights = _running_maximum(state.largest_weight, weights)
-        state.largest_norm = float(norms[-1])
-        state.largest_weight = float(largest_weights[-1])
+    def _first_steps(self, order, squared_length):
+        """Return undecayed steps of the weights and the intercept."""
+        problem = self.problem
         curvature = problem.loss.max_curvature or 1.0
-        bounds = curvature * norms
-        if self.settings.subgradient:
-            bounds += problem.l2
-        reach = 0.5 * self._reach(order)
+        classifies = type(problem.loss) in CLASSIFICATION_LOSSES.values()
+        step = _CLASSIFICATION_STEP if classifies else _REGRESSION_STEP
+        bounds = curvature * squared_length
+        if self.settings.subgradient:  # L2 must not carry weights across 0
+            bounds += 2.0 * step * problem.l2
+        reach = self._reach(order)
         largest = np.full(len(order), 1.0 / curvature)  # where all rows are 0 so far
-        step_sizes = np.divide(reach, bounds, out=largest, where=bounds > 0.0)
-        return step_sizes, reach / (curvature * largest_weights)
+        step_sizes = np.divide(step * reach, bounds, out=largest, where=bounds > 0.0)
+        return step_sizes, _INTERCEPT_STEP * reach / curvature
 
     def _reach(self, order):
         """Return by how much slopes are too flat to move predictions across the targets.
@@ -280,7 +275,7 @@ class SGD:
         """
         loss = self.problem.loss
         if loss.max_curvature is not None or loss.slope_bound is None:
-            return self._ones[: len(order)]
+            return np.ones(len(order))
         y, seen = self.problem.y[order], self.state.target_range
         low = np.minimum(seen[0], np.minimum.accumulate(y))
         high = np.maximum(seen[1], np.maximum.accumulate(y))
@@ -300,5 +295,6 @@ class SGD:
             )
 
 
-def _running_maximum(start, values):
-    return np.maximum(start, np.maximum.accumulate(values))
+def _running_sum(start, values):
+    """Return sums that do not depend on where a sequence of values was cut, to the bit."""
+    return np.cumsum(np.append(start, values))[1:]

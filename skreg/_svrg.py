@@ -93,7 +93,6 @@ class SVRG:
         """The state from which plain steps would go on."""
         state = SGDState.start(*self.weights(), self._generator)
         state.n_steps = self._n_turns * len(self.problem.rows)
-        state.weight_sum = self._n_turns * self.problem.weight_sum
         return state
 
     def weights(self):

@@ -25,11 +25,15 @@ SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
 ORACLES = {"proximal": naive.proximal_sgd, "subgradient": naive.subgradient_sgd}
 
 
-def epoch(X, y, steps, weights, loss, l1, l2, mode, coef=None, average=False, intercept=1):
+def epoch(
+    X, y, steps, weights, loss, l1, l2, mode, coef=None, average=False, intercept=1,
+    reaches=None,
+):  # fmt: skip
     """Run one epoch in storage order; return coef, intercept, mean coef, mean intercept."""
     n, p = X.shape
     matrix, raw = as_rows(X), np.zeros(p) if coef is None else np.array(coef)
-    plan = Plan(np.arange(n), steps, weights, intercept * steps)
+    reaches = np.zeros(n) if reaches is None else reaches
+    plan = Plan(np.arange(n), steps, weights, intercept * steps, reaches)
     sums = make_average(matrix, np.zeros(p) if average else None, n)
     strengths = Strengths(l1, l2, mode == "subgradient")
     scale, threshold, end, intercept_sum = sgd_epoch(
@@ -89,6 +93,24 @@ def test_one_row_is_one_step(rng, mode):
     gradient = loss.derivative(y[0], x[0] @ start) * x[0]
     expected = skreg.step(start, gradient, 0.3, l1=0.1, l2=0.2, mode=mode)
     assert_allclose(coef, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ORACLES)
+@pytest.mark.parametrize("name", LOSSES)
+def test_no_step_goes_beyond_the_minimum_of_its_row(rng, name, mode):
+    X, y, _, weights = random_problem(rng, name)
+    weights *= 10.0 ** rng.uniform(-3, 3, size=60)
+    loss, steps = make_loss(name), np.full(60, 0.5)
+    reaches = weights * steps * ((X**2).sum(axis=1) + 1.0)
+    for i in range(60):
+        row, only = X[i : i + 1], slice(i, i + 1)
+        w, b, _, _ = epoch(
+            row, y[only], steps[only], weights[only], loss, 0.0, 0.0, mode,
+            reaches=reaches[only],
+        )  # fmt: skip
+        before, after = (loss.derivative(y[i], p) for p in (0.0, row[0] @ w + b))
+        assert before * after >= -1e-9  # the slope keeps its sign
+        assert abs(after) <= abs(before)
 
 
 def test_float32_data_are_computed_in_float64(rng):

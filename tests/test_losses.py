@@ -11,6 +11,7 @@ from skreg._compile import compiled
 from skreg._losses import (
     CLASSIFICATION_LOSSES,
     LOSSES,
+    bounded_slope,
     conjugate,
     curvature,
     derivative,
@@ -169,6 +170,39 @@ def test_implicit_slope_is_the_root(name):
                     left = got - loss.derivative(y, a - q * got)
                     bound = 1e-8 * max(1.0, abs(root)) * (1.0 + q * loss.max_curvature)
                     assert abs(left) <= bound + rounding, (y, a, q, guess)
+
+
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - set(SMOOTH)))
+def test_implicit_step_at_a_kink_ends_at_the_proximal_point(name):
+    loss, y = loss_and_target(name)
+    for a in (-3.0, -0.3, 0.0, 0.31, 0.4, 1.0, 2.3):
+        for q in (1e-3, 0.5, 7.0, 1e3):
+            end = a - q * loss.implicit_slope(y, a, q, 0.0)
+
+            def distance(p, a=a, q=q):
+                return loss.value(y, p) + (p - a) ** 2 / (2.0 * q)
+
+            for other in [*np.linspace(-5.0, 5.0, 101), a, end - 1e-4, end + 1e-4]:
+                assert distance(end) <= distance(other) + 1e-12
+
+
+@compiled
+def compiled_bounded_slope(loss, y, p, q):
+    return bounded_slope(loss, y, p, q)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_bounded_slope_ends_on_its_side_of_the_minimum(name):
+    loss, y = loss_and_target(name)
+    for p in (-40.0, -3.0, -0.2, 0.0, 0.9, 4.0, 1e6):
+        slope = loss.derivative(y, p)
+        assert bounded_slope(loss, y, p, 0.0) == slope
+        for q in (1e-6, 1e-3, 1.0, 1e3, 1e9):
+            u = bounded_slope(loss, y, p, q)
+            assert compiled_bounded_slope(loss, y, p, q) == pytest.approx(u, rel=1e-12)
+            assert abs(u) <= abs(slope)
+            assert u * slope >= 0.0
+            assert loss.derivative(y, p - q * u) * slope >= -1e-6 * slope**2
 
 
 @pytest.mark.parametrize("name", SMOOTH)

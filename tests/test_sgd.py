@@ -24,7 +24,8 @@ def test_schedules_are_those_of_scikit_learn():
     assert_allclose(
         SCHEDULES["optimal"](t, 0.1, parameters), 1 / (0.01 * (1 / (typical * 0.01) + t))
     )
-    assert_allclose(SCHEDULES["auto"](np.array([0.0, 3000.0]), 0.1, parameters), [1.0, 0.5])
+    t = np.array([0.0, 30_000.0])
+    assert_allclose(SCHEDULES["auto"](t, 0.1, parameters), [1.0, 0.125])
     strong = parameters._replace(l2=2.0)
     assert_allclose(SCHEDULES["auto"](np.array([1e6]), 0.1, strong), 1 / (1 + 0.1 * 1e6))
 

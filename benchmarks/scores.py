@@ -1,0 +1,103 @@
+"""Compare test scores after a few epochs of plain SGD, on scaled and on raw data.
+
+skreg runs at its default settings. scikit-learn's SGD may choose the best of several
+`eta0` by the test score itself, which no user could; classifiers may also take
+``learning_rate="optimal"``. Both take the same loss, penalty and number of epochs. A fit
+diverged if its score is not a number, or that of a regression below -1.
+"""
+
+import argparse
+import importlib.util
+import warnings
+from pathlib import Path
+
+import numpy as np
+from raw import numbers
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.model_selection import train_test_split
+
+from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
+
+REGRESSION = ["california_housing", "bike_hour", "prostate", "riboflavin", "imdb_rating"]
+CLASSIFICATION = ["adult", "usps", "leukemia", "imdb", "rcv1_small", "newsgroups20"]
+STEPS = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+SEEDS = range(3)
+
+
+def data_of(loader, name, kind):
+    """Return the features, scaled or raw, and the targets."""
+    if kind == "scaled":
+        return loader.matrix(name)
+    X, y = loader.load(name)
+    if name.startswith("imdb"):  # documents: words are counted
+        return CountVectorizer(min_df=5).fit_transform(X).astype(np.float64), y
+    return numbers(X), y
+
+
+def divided(X, y, published, stratified):
+    """Return training and test data, split as published or at random."""
+    if published is not None:
+        return X[published], X[~published], y[published], y[~published]
+    return train_test_split(X, y, random_state=0, stratify=y if stratified else None)
+
+
+def score(model, data, settings):
+    """Return the mean test score over some seeds, and how many fits diverged."""
+    X, X_test, y, y_test = data
+    scores = []
+    for seed in SEEDS:
+        try:
+            model.set_params(random_state=seed, **settings).fit(X, y)
+            scores.append(model.score(X_test, y_test))
+        except ValueError:  # weights or predictions that overflow
+            scores.append(np.nan)
+    n_diverged = sum(not value > -1.0 for value in scores)
+    return float(np.mean(scores)), n_diverged
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder of the real data sets")
+    parser.add_argument("--names", default=",".join(REGRESSION + CLASSIFICATION))
+    parser.add_argument("--epochs", type=int, default=20)
+    arguments = parser.parse_args()
+    path = Path(arguments.data) / "load.py"
+    spec = importlib.util.spec_from_file_location("load", path)
+    loader = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loader)
+
+    warnings.simplefilter("ignore")
+    print("| data | | skreg | scikit-learn's best | at | default | diverged of all steps |")
+    print("|---|---|---:|---:|---|---:|---:|")
+    for name in arguments.names.split(","):
+        common = {"max_iter": arguments.epochs, "tol": None}
+        if name in REGRESSION:
+            ours, peer = SGDRegularizedRegressor(**common), SGDRegressor(**common)
+            candidates = {f"{eta0:g}": {"eta0": eta0} for eta0 in STEPS}
+        else:
+            ours = SGDRegularizedClassifier(**common)
+            peer = SGDClassifier("log_loss", **common)
+            candidates = {"optimal": {"learning_rate": "optimal"}} | {
+                f"{eta0:g}": {"learning_rate": "invscaling", "eta0": eta0} for eta0 in STEPS
+            }
+        ours.set_params(solver="sgd")
+        for kind in ("scaled", "raw"):
+            X, y = data_of(loader, name, kind)
+            data = divided(X, y, loader.split(name), name in CLASSIFICATION)
+            mine, n_bad = score(ours, data, {})
+            theirs = {at: score(peer, data, value) for at, value in candidates.items()}
+            best = max(theirs, key=lambda at: np.nan_to_num(theirs[at][0], nan=-np.inf))
+            default = theirs["optimal" if "optimal" in theirs else "0.01"][0]
+            bad = sum(n for _, n in theirs.values())
+            print(
+                f"| {name} | {kind} | {mine:.4f} | {theirs[best][0]:.4f} | {best} "
+                f"| {default:.3g} | {n_bad} of {len(SEEDS)}, {bad} of "
+                f"{len(SEEDS) * len(theirs)} | {mine - theirs[best][0]:+.4f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
