@@ -126,7 +126,8 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         Weights of the classes, which multiply the sample weights. "balanced" makes the
         total weight of each class the same.
     warm_start : bool, default=False
-        Whether `fit` starts from the weights of the last fit instead of 0.
+        Whether `fit` goes on where the last fit ended: from its weights instead of 0,
+        and with plain steps from their number, their mean and the random numbers, too.
     average : bool or int, default=False
         If True, `coef_` is the mean of the weights after every step (Polyak-Ruppert
         averaging); if an int, the mean begins with that step. A mean of sparse weights
@@ -241,7 +242,17 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
 
     @_fit_context(prefer_skip_nested_validation=True)
     @unchanged_on_error
-    def fit(self, X, y, coef_init=None, intercept_init=None, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        coef_init=None,
+        intercept_init=None,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+    ):
         """Fit the model.
 
         Parameters
@@ -258,6 +269,11 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows: none negative, not all 0. Rows of weight 0 are as good
             as absent, a common factor changes nothing.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Features of rows to validate on. With `early_stopping` they take the place of
+            rows held out from `X`.
+        y_val : array-like of shape (n_val,), default=None
+            Labels of the rows of `X_val`.
 
         Returns
         -------
@@ -281,20 +297,19 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         _check_two_classes(y[weights > 0.0])
         random_state = check_random_state(self.random_state)
         signs = _one_against_all(labels, len(classes))
-        coef, intercept = self._start(len(signs), X.shape[1], coef_init, intercept_init)
-        rows, held_out = self._hold_out(np.flatnonzero(weights), labels, random_state)
-        matrix, held_out_X = as_rows(X), None if held_out is None else X[held_out]
+        rows, validation = self._validation(
+            X, y, weights, labels, (X_val, y_val), random_state
+        )
+        scores = [None] * len(signs)
+        if validation is not None:
+            scores = _accuracies_on(validation, classes)
+        matrix = as_rows(X)
 
         def solve(k, state):
             problem = self._problem(matrix, signs[k], weights, rows, make_loss(self.loss))
-            score = None
-            if held_out is not None:
-                score = _held_out_accuracy(
-                    held_out_X, signs[k][held_out], weights[held_out]
-                )
-            return self._minimize(problem, state, score)
+            return self._minimize(problem, state, scores[k])
 
-        states = self._states_from(coef, intercept, random_state)
+        states = self._first_states(len(signs), X, coef_init, intercept_init, random_state)
         solutions = self._parallel(solve, states)
         self.classes_ = classes
         self._store_solutions(solutions, X.dtype)
@@ -491,9 +506,21 @@ def _check_two_classes(y):
         )
 
 
-def _held_out_accuracy(X, signs, sample_weight):
-    def score(coef, intercept):
-        correct = (X @ coef + intercept > 0.0) == (signs > 0.0)
-        return float(np.average(correct, weights=sample_weight))
+def _accuracies_on(validation, classes):
+    """Return the score of each one-vs-rest problem."""
+    X, y, sample_weight = validation
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y_val holds {unknown.tolist()[0]!r}, which is not among the classes of y."
+        )
 
-    return score
+    def accuracy(positive):
+        def score(coef, intercept):
+            correct = (X @ coef + intercept > 0.0) == positive
+            return float(np.average(correct, weights=sample_weight))
+
+        return score
+
+    signs = _one_against_all(np.searchsorted(classes, y), len(classes))
+    return [accuracy(sign > 0.0) for sign in signs]

@@ -3,14 +3,19 @@
 import copy
 import functools
 from numbers import Integral, Real
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
 from skreg._inputs import check_rows
 from skreg._objective import Problem
@@ -45,6 +50,14 @@ def unchanged_on_error(method):
             raise
 
     return wrapped
+
+
+class Validation(NamedTuple):
+    """Rows that are not learned from, whose score stops a fit."""
+
+    X: Any
+    y: np.ndarray
+    sample_weight: np.ndarray
 
 
 class SGDRegularizedModel(BaseEstimator):
@@ -103,18 +116,31 @@ class SGDRegularizedModel(BaseEstimator):
     def _stopping(self):
         return Stopping(self.max_iter, self.tol, self.n_iter_no_change, self.verbose)
 
-    def _start(self, n_outputs, n_features, coef_init, intercept_init):
-        """Return where a fit starts: (n_outputs, n_features) weights and intercepts."""
-        coef, intercept = np.zeros((n_outputs, n_features)), np.zeros(n_outputs)
-        if self.warm_start and hasattr(self, "coef_"):
+    def _first_states(self, n_outputs, X, coef_init, intercept_init, random_state):
+        """Return where a fit starts: the state of a descent for each output.
+
+        A warm start goes on with all of the last state: the weights, and the clock, the
+        mean and the random numbers of plain steps.
+        """
+        shape = (n_outputs, X.shape[1])
+        goes_on = self.warm_start and not self._is_new()
+        if goes_on and coef_init is None and intercept_init is None:
+            if self._dense_weights()[0].shape != shape:
+                raise ValueError(
+                    f"warm_start=True cannot go on from weights of shape "
+                    f"{self._dense_weights()[0].shape} with data that need {shape}. Set "
+                    "warm_start=False."
+                )
+            return self._resume(n_outputs, X)
+        coef, intercept = np.zeros(shape), np.zeros(n_outputs)
+        if goes_on:
             coef, intercept = self._dense_weights()
-        if coef_init is not None:
-            coef = coef_init
-        if intercept_init is not None:
-            intercept = intercept_init
-        return (
-            _shaped("coef_init", coef, (n_outputs, n_features)),
+        coef = coef if coef_init is None else coef_init
+        intercept = intercept if intercept_init is None else intercept_init
+        return self._states_from(
+            _shaped("coef_init", coef, shape),
             _shaped("intercept_init", intercept, (n_outputs,)),
+            random_state,
         )
 
     def _dense_weights(self):
@@ -164,8 +190,14 @@ class SGDRegularizedModel(BaseEstimator):
         if not all(np.isfinite(weights).all() for weights in state.weights()):
             raise DivergenceError
 
-    def _hold_out(self, rows, labels, random_state):
-        """Split the rows that count into those to learn from and those to validate on."""
+    def _validation(self, X, y, weights, labels, given, random_state):
+        """Return the rows to learn from, and the `Validation` that stops a fit, or None.
+
+        `given` holds `X_val` and `y_val`; `labels` is None for a regression.
+        """
+        rows = np.flatnonzero(weights)
+        if any(part is not None for part in given):
+            return rows, self._given_validation(*given, numeric=labels is None)
         if not self.early_stopping:
             return rows, None
         try:
@@ -177,13 +209,29 @@ class SGDRegularizedModel(BaseEstimator):
             )
             if labels is None and len(held_out) < 2:
                 raise ValueError("R2 needs at least two rows.")
-            return train, held_out
         except ValueError as error:
             raise ValueError(
                 f"early_stopping=True cannot hold out validation_fraction="
                 f"{self.validation_fraction} of {len(rows)} rows: {error} Change "
                 "validation_fraction or set early_stopping=False."
             ) from error
+        return train, Validation(X[held_out], y[held_out], weights[held_out])
+
+    def _given_validation(self, X_val, y_val, *, numeric):
+        if X_val is None or y_val is None:
+            raise ValueError("X_val and y_val must be given together.")
+        if not self.early_stopping:
+            raise ValueError("X_val and y_val need early_stopping=True.")
+        X_val = check_rows(self, X_val, reset=False)
+        y_val = column_or_1d(y_val)
+        check_consistent_length(X_val, y_val)
+        if numeric:
+            y_val = check_array(
+                y_val, ensure_2d=False, dtype=np.float64, input_name="y_val"
+            )
+            if len(y_val) < 2:
+                raise ValueError("X_val must have at least two rows, as R2 needs.")
+        return Validation(X_val, y_val, np.ones(X_val.shape[0]))
 
     def _store_solutions(self, solutions, dtype):
         """Set the attributes of a `fit`: numbers for one model, arrays for several."""

@@ -106,7 +106,8 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
     n_iter_no_change : int, default=5
         Patience, in epochs, of `early_stopping` and of ``learning_rate="adaptive"``.
     warm_start : bool, default=False
-        Whether `fit` starts from the weights of the last fit instead of 0.
+        Whether `fit` goes on where the last fit ended: from its weights instead of 0,
+        and with plain steps from their number, their mean and the random numbers, too.
     average : bool or int, default=False
         If True, `coef_` is the mean of the weights after every step (Polyak-Ruppert
         averaging); if an int, the mean begins with that step. A mean of sparse weights
@@ -223,7 +224,17 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
 
     @_fit_context(prefer_skip_nested_validation=True)
     @unchanged_on_error
-    def fit(self, X, y, coef_init=None, intercept_init=None, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        coef_init=None,
+        intercept_init=None,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+    ):
         """Fit the model.
 
         Parameters
@@ -240,6 +251,11 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows: none negative, not all 0. Rows of weight 0 are as good
             as absent, a common factor changes nothing.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Features of rows to validate on. With `early_stopping` they take the place of
+            rows held out from `X`.
+        y_val : array-like of shape (n_val,), default=None
+            Targets of the rows of `X_val`.
 
         Returns
         -------
@@ -258,13 +274,12 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         """
         X, y, weights = self._check(X, y, sample_weight, reset=True)
         random_state = check_random_state(self.random_state)
-        coef, intercept = self._start(1, X.shape[1], coef_init, intercept_init)
-        rows, held_out = self._hold_out(np.flatnonzero(weights), None, random_state)
+        rows, validation = self._validation(
+            X, y, weights, None, (X_val, y_val), random_state
+        )
         problem = self._problem(as_rows(X), y, weights, rows, self._loss())
-        (state,) = self._states_from(coef, intercept, random_state)
-        score = None
-        if held_out is not None:
-            score = _held_out_r2(X[held_out], y[held_out], weights[held_out])
+        (state,) = self._first_states(1, X, coef_init, intercept_init, random_state)
+        score = None if validation is None else _r2_on(validation)
         solution = self._minimize(problem, state, score)
         self._store_solutions([solution], X.dtype)
         return self
@@ -333,7 +348,9 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         return X, y, check_weights(sample_weight, X)
 
 
-def _held_out_r2(X, y, sample_weight):
+def _r2_on(validation):
+    X, y, sample_weight = validation
+
     def score(coef, intercept):
         return r2_score(y, X @ coef + intercept, sample_weight=sample_weight)
 

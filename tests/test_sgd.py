@@ -1,3 +1,4 @@
+import pickle
 from itertools import pairwise
 
 import naive
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 
 from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
 from skreg._losses import make_loss
@@ -72,22 +74,27 @@ def test_dense_equals_sparse(offset_problem, penalty, mode, average):
 @pytest.mark.parametrize("penalty", ["l1", "l2", "elasticnet"])
 @pytest.mark.parametrize("loss", ["squared_error", "epsilon_insensitive"])
 @pytest.mark.parametrize("learning_rate", ["auto", "invscaling"])
-@pytest.mark.parametrize("average", [False, 100])
+@pytest.mark.parametrize("kind", ["dense", "CSR", "dense mean"])
+@pytest.mark.parametrize("weighted", [False, True])
 def test_any_split_into_batches_is_bit_identical(
-    offset_problem, penalty, loss, learning_rate, average
+    offset_problem, rng, penalty, loss, learning_rate, kind, weighted
 ):
     """fit for 3 epochs, 3 calls of partial_fit, and batches of any size are one stream."""
-    _, X, y = offset_problem
+    csr, X, y = offset_problem
+    X, average = csr if kind == "CSR" else X, 100 if kind == "dense mean" else False
+    s = np.where(np.arange(120) < 30, 0.1, 10.0 ** rng.uniform(-6, 6, size=120))
+    s = s if weighted else np.full(120, 0.1)
     model = SGDRegularizedRegressor(
         loss, penalty=penalty, solver="sgd", alpha=0.05, average=average,
         learning_rate=learning_rate, max_iter=3, **IN_ORDER,
     )  # fmt: skip
-    expected = model.fit(X, y).coef_
+    expected = model.fit(X, y, sample_weight=s).coef_
     for cuts in ([0, 120], [0, 1, 50, 51, 120], list(range(0, 121, 8))):
         stream = SGDRegularizedRegressor(**model.get_params())
         for _ in range(3):
             for start, stop in pairwise(cuts):
-                stream.partial_fit(X[start:stop], y[start:stop])
+                part = slice(start, stop)
+                stream.partial_fit(X[part], y[part], sample_weight=s[part])
         assert_array_equal(stream.coef_, expected)
         assert_array_equal(stream.intercept_, model.intercept_)
         assert stream.t_ == model.t_ == 361
@@ -264,6 +271,22 @@ def test_calls_of_partial_fit_advance_the_random_numbers(offset_problem):
     for _ in range(4):
         stream.partial_fit(X, y)
     assert_array_equal(stream.coef_, coef)
+
+
+@pytest.mark.parametrize("average", [False, 200])
+def test_warm_starts_go_on_where_the_last_fit_ended(offset_problem, average):
+    _, X, y = offset_problem
+    model = SGDRegularizedRegressor(
+        penalty="l1", alpha=0.1, solver="sgd", random_state=5, average=average,
+        max_iter=5, tol=None, warm_start=True,
+    )  # fmt: skip
+    coef = model.fit(X, y).coef_
+    parts = clone(model).set_params(max_iter=3).fit(X, y)
+    parts = pickle.loads(pickle.dumps(parts)).set_params(max_iter=2).fit(X, y)
+    assert_array_equal(parts.coef_, coef)
+    assert parts.t_ == model.t_
+    with pytest.raises(ValueError, match=r"warm_start=True cannot go on from weights"):
+        parts.fit(X[:, :2], y)
 
 
 def test_classes_in_threads_are_the_same(rng):

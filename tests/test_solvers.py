@@ -3,10 +3,15 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skreg
@@ -204,7 +209,7 @@ def test_early_stopping_returns_the_best_epoch(rng):
     fit_quietly(long, X, y)
     # The second fit trains far beyond its best epoch and comes back to it.
     assert long.n_iter_ >= 200
-    held_out = long._hold_out(np.arange(60), None, np.random.RandomState(0))[1]
+    _, held_out = train_test_split(np.arange(60), test_size=0.3, random_state=0)
     scores = [r2_score(y[held_out], m.predict(X[held_out])) for m in (model, long)]
     assert scores[1] >= scores[0]
 
@@ -225,7 +230,7 @@ def test_early_stopping_scores_the_weights_that_are_returned(rng):
             return float(len(seen))
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("skreg._regressor._held_out_r2", lambda *args, s=score: s)
+            patch.setattr("skreg._regressor._r2_on", lambda *args, s=score: s)
             model.fit(X, y)
         assert len(seen) == 5
         assert_array_equal(model.coef_, seen[-1])
@@ -250,6 +255,69 @@ def test_early_stopping_that_cannot_split_says_so():
         SGDRegularizedRegressor(early_stopping=True).fit(X, y)
     with pytest.raises(ValueError, match="early_stopping must be False"):
         SGDRegularizedClassifier(early_stopping=True).partial_fit(X, y, classes=[0, 1])
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+def test_given_rows_are_validated_on(rng, storage):
+    X = rng.normal(size=(80, 40))
+    y = X[:, 0] + 2 * rng.normal(size=80)
+    settings = {"early_stopping": True, "random_state": 0, "n_iter_no_change": 50}
+    regressor = SGDRegularizedRegressor(penalty=None, **settings)
+    X_val, y_val = storage(X[50:]), y[50:]
+    regressor.fit(storage(X[:50]), y[:50], X_val=X_val, y_val=y_val)
+    # Every row of X is learned from, and no epoch of the same descent scores better.
+    plain = SGDRegularizedRegressor(penalty=None, solver="sgd", random_state=0)
+    scores = []
+    for _ in range(regressor.n_iter_):
+        plain.partial_fit(storage(X[:50]), y[:50])
+        scores.append(plain.score(X_val, y_val))
+    assert regressor.score(X_val, y_val) == pytest.approx(max(scores), rel=1e-12)
+    names = np.array(["a", "b", "c"])[np.digitize(y, [-1, 1])]
+    classifier = SGDRegularizedClassifier(**settings)
+    classifier.fit(storage(X[:50]), names[:50], X_val=X_val, y_val=names[50:])
+    assert classifier.coef_.shape == (3, 40)
+
+
+def test_validation_rows_that_cannot_serve_are_refused(rng):
+    X, y = rng.normal(size=(30, 3)), rng.normal(size=30)
+    model = SGDRegularizedRegressor(early_stopping=True)
+    with pytest.raises(ValueError, match="X_val and y_val must be given together"):
+        model.fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="need early_stopping=True"):
+        SGDRegularizedRegressor().fit(X, y, X_val=X, y_val=y)
+    with pytest.raises(ValueError, match="X has 2 features"):
+        model.fit(X, y, X_val=X[:, :2], y_val=y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.fit(X, y, X_val=X, y_val=y[:4])
+    with pytest.raises(ValueError, match="y_val contains NaN"):
+        model.fit(X, y, X_val=X, y_val=np.full(30, np.nan))
+    with pytest.raises(ValueError, match="X_val must have at least two rows"):
+        model.fit(X, y, X_val=X[:1], y_val=y[:1])
+    with pytest.raises(ValueError, match="y_val holds 7, which is not among"):
+        SGDRegularizedClassifier(early_stopping=True).fit(
+            X, y > 0, X_val=X, y_val=np.full(30, 7)
+        )
+    assert not hasattr(model, "coef_")
+
+
+def test_validation_rows_are_routed(rng):
+    X, y = 100.0 * rng.normal(size=(90, 3)), rng.normal(size=90)
+    y += X @ [0.01, 0.02, 0.0]
+    rows = {"X_val": X[60:], "y_val": y[60:]}
+    with config_context(enable_metadata_routing=True):
+        model = SGDRegularizedRegressor(early_stopping=True, random_state=0)
+        model.set_fit_request(X_val=True, y_val=True)
+        pipeline = make_pipeline(StandardScaler(), model)
+        pipeline.set_params(transform_input=["X_val"]).fit(X[:60], y[:60], **rows)
+        scaler = StandardScaler().fit(X[:60])
+        alone = clone(model).fit(
+            scaler.transform(X[:60]), y[:60],
+            X_val=scaler.transform(X[60:]), y_val=y[60:],
+        )  # fmt: skip
+        assert_array_equal(pipeline[-1].coef_, alone.coef_)
+        search = GridSearchCV(pipeline, {"sgdregularizedregressor__alpha": [1e-3, 0.1]})
+        search.fit(X[:60], y[:60], **rows)
+        assert search.best_score_ > 0.5
 
 
 def test_adaptive_steps_fall_on_plateaus(offset_problem):
