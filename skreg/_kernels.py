@@ -16,6 +16,13 @@ thresholding by one small step at a time does not, because the noise of one grad
 larger than ``eta * l1``. And it makes sparse rows cheap: no feature has to be visited for
 its penalty, so an epoch costs O(nonzeros) and equals the dense one to rounding.
 
+The mean of the iterates is taken before the threshold: with v = ``scale * coef`` it is
+``soft(mean(v), mean(scale * threshold))``. Where a weight keeps its sign, this is the mean
+of the weights to the letter. Where it comes and goes, its noise averages out before it is
+cut off, so that the mean is as sparse as the iterates; the mean of the weights themselves
+hardly ever is. And it costs a sparse row no more than a second step: a raw weight changes
+only with the features of a row, and what it adds to the sum until then is known.
+
 In subgradient mode the threshold stays 0. L2 goes into the scale, too; L1 has no closed
 form over many steps, so each step moves every weight, at O(features) a row.
 """
@@ -24,7 +31,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skreg._averages import add_iterate, add_pending, add_pending_row
 from skreg._compile import compiled
 from skreg._losses import (
     bounded_slope,
@@ -45,6 +51,8 @@ from skreg._rows import (
 
 # The scale is folded into the raw weights before these lose digits to its smallness.
 _SMALLEST_SCALE = 1e-9
+# Sums lose them earlier: they are differences.
+_SMALLEST_SCALE_OF_SUMS = 1e-4
 
 
 class Plan(NamedTuple):
@@ -75,13 +83,25 @@ class Remembered(NamedTuple):
 
 
 class Iterate(NamedTuple):
-    """The weights ``scale * soft(coef, threshold)``, the intercept, its running sum."""
+    """The weights ``scale * soft(coef, threshold)`` and the intercept."""
 
     coef: np.ndarray
     scale: float
     threshold: float
     intercept: float
-    intercept_sum: float
+
+
+class Sums(NamedTuple):
+    """Sums over iterates, from which their mean follows.
+
+    The sum of ``scale * coef`` is ``sums.coef + sums.scale * iterate.coef``; ``threshold``
+    is the sum of ``scale * threshold``, ``intercept`` that of the intercepts.
+    """
+
+    coef: np.ndarray
+    scale: float
+    threshold: float
+    intercept: float
 
 
 class Strengths(NamedTuple):
@@ -93,13 +113,18 @@ class Strengths(NamedTuple):
 
 
 @compiled
-def sgd_epoch(X, y, plan, iterate, average, loss, strengths):
-    """Visit rows as `plan` says; return the numbers of the iterate after the last step.
+def sgd_epoch(X, y, plan, iterate, sums, loss, strengths):
+    """Visit rows as `plan` says; return the numbers of the iterate and of the sums.
 
-    The array ``iterate.coef`` is changed in place, and the arrays of `average`, unless
-    that is None: then nothing that serves it is compiled.
+    The arrays ``iterate.coef`` and ``sums.coef`` are changed in place. If `sums` is None,
+    nothing that serves it is compiled.
     """
-    coef, scale, threshold, intercept, intercept_sum = iterate
+    coef, scale, threshold, intercept = iterate
+    scale_sum, threshold_sum, intercept_sum = 0.0, 0.0, 0.0
+    smallest_scale = _SMALLEST_SCALE
+    if sums is not None:
+        coef_sum, scale_sum, threshold_sum, intercept_sum = sums
+        smallest_scale = _SMALLEST_SCALE_OF_SUMS
     n_steps = plan.order.shape[0]
     for k in range(n_steps):
         if k + ROWS_AHEAD < n_steps:
@@ -110,39 +135,40 @@ def sgd_epoch(X, y, plan, iterate, average, loss, strengths):
         raw_prediction = scale * row_dot(X, i, coef, threshold) + intercept
         slope = bounded_slope(loss, y[i], raw_prediction, plan.reaches[k])
         slope *= plan.weights[k]
-        if average is not None:
-            add_pending_row(X, i, coef, k, average)
         if strengths.subgradient:
             scale *= 1.0 - eta * strengths.l2
             if strengths.l1 > 0.0:
-                if average is not None:
-                    add_pending(coef, k, average)
-                _move_towards_zero(coef, eta * strengths.l1 / scale)
-            row_add(X, i, -eta * slope / scale, coef)
+                length = eta * strengths.l1 / scale
+                if sums is not None:
+                    _move_towards_zero(coef, -length * scale_sum, coef_sum)
+                _move_towards_zero(coef, length, coef)
+            step = -eta * slope / scale
         else:
-            row_add(X, i, -eta * slope / scale, coef)
+            step = -eta * slope / scale
             threshold += eta * strengths.l1 / scale
             scale /= 1.0 + eta * strengths.l2
+        row_add(X, i, step, coef)
         intercept -= plan.intercept_steps[k] * slope
-        if scale < _SMALLEST_SCALE:
-            if average is not None:
-                add_pending(coef, k, average)
+        if sums is not None:
+            row_add(X, i, -step * scale_sum, coef_sum)  # the change comes late
+            scale_sum += scale
+            threshold_sum += scale * threshold
+            intercept_sum += intercept
+        if scale < smallest_scale:
+            if sums is not None:
+                coef_sum += scale_sum * coef
+                scale_sum = 0.0
             coef *= scale
             threshold *= scale
             scale = 1.0
-        if average is not None:
-            add_iterate(X, coef, scale, threshold, k, average)
-            intercept_sum += intercept
-    if average is not None:
-        add_pending(coef, n_steps, average)
-    return scale, threshold, intercept, intercept_sum
+    return (scale, threshold, intercept), (scale_sum, threshold_sum, intercept_sum)
 
 
 @compiled
-def _move_towards_zero(coef, length):
-    """Take the L1 subgradient step, which may cross 0."""
+def _move_towards_zero(coef, length, out):
+    """Add the L1 subgradient step of `coef`, which may cross 0, to `out`."""
     for j in range(coef.shape[0]):
-        coef[j] -= length * np.sign(coef[j])
+        out[j] -= length * np.sign(coef[j])
 
 
 @compiled

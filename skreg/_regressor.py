@@ -110,8 +110,9 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         and with plain steps from their number, their mean and the random numbers, too.
     average : bool or int, default=False
         If True, `coef_` is the mean of the weights after every step (Polyak-Ruppert
-        averaging); if an int, the mean begins with that step. A mean of sparse weights
-        is hardly ever sparse.
+        averaging); if an int, the mean begins with that step. In proximal mode the mean
+        is taken before the L1 threshold, which then cuts it: weights that keep their sign
+        get their mean, and the others are exact zeros.
 
     Attributes
     ----------

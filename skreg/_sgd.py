@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skreg._averages import make_average
-from skreg._kernels import Iterate, Plan, Strengths, sgd_epoch
+from skreg._kernels import Iterate, Plan, Strengths, Sums, sgd_epoch
 from skreg._losses import CLASSIFICATION_LOSSES
 from skreg._objective import certify, feature_curvatures
 from skreg._order import block_length, draw_order
@@ -61,21 +60,23 @@ class SGDState:
     weight_sum: float = 0.0
     length_sum: float = 0.0
     target_range: np.ndarray = field(default_factory=lambda: np.array([np.inf, -np.inf]))
-    coef_sum: np.ndarray | None = None
+    sums: Sums | None = None
     n_averaged: int = 0
 
     @classmethod
     def start(cls, coef, intercept, generator):
         """Return the state of a descent from given weights."""
         coef = np.array(coef, dtype=np.float64)
-        return cls(Iterate(coef, 1.0, 0.0, float(intercept), 0.0), generator)
+        return cls(Iterate(coef, 1.0, 0.0, float(intercept)), generator)
 
     def weights(self):
         """Return the weights and the intercept, all that is pending settled."""
-        if self.n_averaged:
-            intercept_sum = self.iterate.intercept_sum
-            return self.coef_sum / self.n_averaged, intercept_sum / self.n_averaged
-        return settled(self.iterate), self.iterate.intercept
+        if not self.n_averaged:
+            return settled(self.iterate), self.iterate.intercept
+        coef_sum, scale_sum, threshold, intercept = self.sums
+        total = coef_sum + scale_sum * self.iterate.coef
+        mean = Iterate(total, 1.0 / self.n_averaged, threshold, intercept)
+        return settled(mean), intercept / self.n_averaged
 
 
 def settled(iterate):
@@ -153,11 +154,17 @@ class SGD:
         """Let go of what an earlier descent, with other parameters, has left pending."""
         state, iterate = self.state, self.state.iterate
         if not self.settings.average:
-            state.coef_sum, state.n_averaged = None, 0
+            state.sums, state.n_averaged = None, 0
         if not self.problem.fit_intercept:
-            iterate = iterate._replace(intercept=0.0, intercept_sum=0.0)
+            iterate = iterate._replace(intercept=0.0)
+            if state.sums is not None:
+                state.sums = state.sums._replace(intercept=0.0)
         thresholds = self.problem.l1 > 0.0 and not self.settings.subgradient
         if iterate.threshold > 0.0 and not thresholds:
+            if state.sums is not None:
+                coef_sum, scale_sum, *_ = state.sums
+                coef_sum = coef_sum + scale_sum * iterate.coef
+                state.sums = state.sums._replace(coef=coef_sum, scale=0.0)
             coef = settled(iterate)
             iterate = iterate._replace(coef=coef, scale=1.0, threshold=0.0)
         state.iterate = iterate
@@ -171,19 +178,21 @@ class SGD:
         if state.n_steps == 0:
             self._begin(order[0])
         for visits in self._calls(order):
-            average = make_average(problem.X, self._running_sum(), len(visits))
-            numbers = sgd_epoch(
+            sums = self._sums()
+            numbers, sum_numbers = sgd_epoch(
                 problem.X,
                 problem.y,
                 self._plan(visits),
                 state.iterate,
-                average,
+                sums,
                 problem.loss,
                 self._strengths,
             )
             state.iterate = Iterate(state.iterate.coef, *numbers)
             state.n_steps += len(visits)
-            state.n_averaged += 0 if average is None else len(visits)
+            if sums is not None:
+                state.sums = Sums(sums.coef, *sum_numbers)
+                state.n_averaged += len(visits)
 
     def _begin(self, first_row):
         """Start the intercept at the first target where bounded slopes are slow."""
@@ -205,15 +214,12 @@ class SGD:
             yield order[start:stop]
             start = stop
 
-    def _running_sum(self):
-        """Return the array that sums iterates, None before the mean begins."""
+    def _sums(self):
+        """Return the sums over iterates, None before the mean begins."""
         state, first = self.state, self.settings.average
         if not first or state.n_steps < first - 1:
             return None
-        if state.coef_sum is None:
-            state.coef_sum = np.zeros_like(state.iterate.coef)
-            state.iterate = state.iterate._replace(intercept_sum=0.0)
-        return state.coef_sum
+        return state.sums or Sums(np.zeros_like(state.iterate.coef), 0.0, 0.0, 0.0)
 
     def _plan(self, order):
         """Return what to do at the steps that visit the rows `order`."""

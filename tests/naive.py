@@ -47,6 +47,19 @@ def proximal_sgd(X, y, loss, steps, weights, l1, l2, coef=None, intercept=0.0):
         yield w.copy(), b
 
 
+def mean_before_threshold(X, y, loss, steps, weights, l1, l2, coef=None):
+    """Return the mean of proximal SGD: ``soft`` of the means of what it is applied to."""
+    v = np.zeros(X.shape[1]) if coef is None else np.array(coef)
+    b, t, vs, ts = 0.0, 0.0, [], []
+    for x, target, eta, s in zip(X, y, steps, weights, strict=True):
+        slope = s * loss.derivative(target, x @ soft(v, t) + b)
+        v, t = (v - eta * slope * x) / (1 + eta * l2), (t + eta * l1) / (1 + eta * l2)
+        b = b - eta * slope
+        vs.append(v)
+        ts.append(t)
+    return soft(np.mean(vs, axis=0), np.mean(ts))
+
+
 def objective(X, y, w, b, loss, l1, l2, s=None):
     s = np.ones(len(y)) if s is None else s
     losses = [loss.value(t, p) for t, p in zip(y, X @ w + b, strict=True)]

@@ -5,12 +5,12 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 import skreg
-from skreg._averages import make_average
 from skreg._kernels import (
     Iterate,
     Plan,
     Remembered,
     Strengths,
+    Sums,
     curvature_pass,
     hessian_product,
     loss_pass,
@@ -34,13 +34,17 @@ def epoch(
     matrix, raw = as_rows(X), np.zeros(p) if coef is None else np.array(coef)
     reaches = np.zeros(n) if reaches is None else reaches
     plan = Plan(np.arange(n), steps, weights, intercept * steps, reaches)
-    sums = make_average(matrix, np.zeros(p) if average else None, n)
+    sums = Sums(np.zeros(p), 0.0, 0.0, 0.0) if average else None
     strengths = Strengths(l1, l2, mode == "subgradient")
-    scale, threshold, end, intercept_sum = sgd_epoch(
-        matrix, y, plan, Iterate(raw, 1.0, 0.0, 0.0, 0.0), sums, loss, strengths
+    numbers, of_sums = sgd_epoch(
+        matrix, y, plan, Iterate(raw, 1.0, 0.0, 0.0), sums, loss, strengths
     )
+    scale, threshold, end = numbers
     coef = scale * naive.soft(raw, threshold)
-    return coef, end, None if sums is None else sums.total / n, intercept_sum / n
+    scale_sum, threshold_sum, intercept_sum = of_sums
+    total = None if sums is None else sums.coef + scale_sum * raw
+    mean = None if sums is None else naive.soft(total / n, threshold_sum / n)
+    return coef, end, mean, intercept_sum / n
 
 
 def random_problem(rng, name="squared_error"):
@@ -77,11 +81,16 @@ def test_average_is_the_mean_of_all_iterates(rng, penalty, mode):
     loss, (l1, l2) = make_loss("squared_error"), PENALTIES[penalty]
     start = rng.normal(size=8)
     path = list(ORACLES[mode](X, y, loss, steps, weights, l1, l2, coef=start))
+    expected = np.mean([w for w, _ in path], axis=0)
+    if mode == "proximal" and l1 > 0.0:
+        expected = naive.mean_before_threshold(X, y, loss, steps, weights, l1, l2, start)
+        kept = (np.array([np.sign(w) for w, _ in path]) == np.sign(start)).all(axis=0)
+        assert_allclose(expected[kept], np.mean([w for w, _ in path], axis=0)[kept])
     for storage in (np.asarray, sparse.csr_matrix):
         _, _, mean, mean_intercept = epoch(
             storage(X), y, steps, weights, loss, l1, l2, mode, coef=start, average=True
         )
-        assert_allclose(mean, np.mean([w for w, _ in path], axis=0), atol=1e-13)
+        assert_allclose(mean, expected, atol=1e-13)
         assert_allclose(mean_intercept, np.mean([b for _, b in path]), atol=1e-13)
 
 
@@ -135,8 +144,11 @@ def test_small_scales_are_folded_in(rng, mode, average):
             storage(X), y, steps, weights, loss, 0.01, l2, mode, average=average
         )
         assert_allclose(coef, path[-1][0], rtol=1e-7, atol=1e-14)
-        if average:
-            assert_allclose(mean, np.mean([w for w, _ in path], axis=0), atol=1e-12)
+        if average and mode == "subgradient":
+            assert_allclose(mean, np.mean([w for w, _ in path], axis=0), atol=1e-11)
+        elif average:
+            expected = naive.mean_before_threshold(X, y, loss, steps, weights, 0.01, l2)
+            assert_allclose(mean, expected, atol=1e-12)
 
 
 def test_rare_features_lose_their_weight_without_a_visit():
