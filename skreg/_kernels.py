@@ -41,7 +41,6 @@ from skreg._losses import (
     value,
 )
 from skreg._rows import (
-    ROWS_AHEAD,
     WEIGHTS_AHEAD,
     prefetch_row,
     prefetch_weights,
@@ -56,14 +55,16 @@ _SMALLEST_SCALE_OF_SUMS = 1e-4
 
 
 class Plan(NamedTuple):
-    """What an epoch does at each of its steps: arrays of one length.
+    """What an epoch does at each of its steps.
 
-    The row to visit, the step size eta, the weight of the row (1 on average), the step
-    size of the intercept, and by how much a slope of 1 would move the prediction of the
-    row, so that the step can be kept from going too far (0 lets it go as far as it will).
+    The row to visit, a row to ask the memory for (while there are any), the step size eta,
+    the weight of the row (1 on average), the step size of the intercept, and by how much a
+    slope of 1 would move the prediction of the row, so that the step can be kept from going
+    too far (0 lets it go as far as it will).
     """
 
     order: np.ndarray
+    arrivals: np.ndarray
     step_sizes: np.ndarray
     weights: np.ndarray
     intercept_steps: np.ndarray
@@ -119,6 +120,14 @@ def sgd_epoch(X, y, plan, iterate, sums, loss, strengths):
     The arrays ``iterate.coef`` and ``sums.coef`` are changed in place. If `sums` is None,
     nothing that serves it is compiled.
     """
+    if iterate.threshold > 0.0 or (strengths.l1 > 0.0 and not strengths.subgradient):
+        return _visit(X, y, plan, iterate, sums, loss, strengths, iterate.threshold)
+    return _visit(X, y, plan, iterate, sums, loss, strengths, None)
+
+
+@compiled
+def _visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
+    """Do what `sgd_epoch` does; with None as first threshold, none is ever needed."""
     coef, scale, threshold, intercept = iterate
     scale_sum, threshold_sum, intercept_sum = 0.0, 0.0, 0.0
     smallest_scale = _SMALLEST_SCALE
@@ -127,12 +136,17 @@ def sgd_epoch(X, y, plan, iterate, sums, loss, strengths):
         smallest_scale = _SMALLEST_SCALE_OF_SUMS
     n_steps = plan.order.shape[0]
     for k in range(n_steps):
-        if k + ROWS_AHEAD < n_steps:
-            prefetch_row(X, plan.order[k + ROWS_AHEAD])
+        if k < plan.arrivals.shape[0]:
+            prefetch_row(X, plan.arrivals[k])
+        if k + WEIGHTS_AHEAD < n_steps:
             prefetch_weights(X, plan.order[k + WEIGHTS_AHEAD], coef)
         i = plan.order[k]
         eta = plan.step_sizes[k]
-        raw_prediction = scale * row_dot(X, i, coef, threshold) + intercept
+        if first_threshold is None:
+            dot = row_dot(X, i, coef, None)
+        else:
+            dot = row_dot(X, i, coef, threshold)
+        raw_prediction = scale * dot + intercept
         slope = bounded_slope(loss, y[i], raw_prediction, plan.reaches[k])
         slope *= plan.weights[k]
         if strengths.subgradient:
@@ -172,8 +186,8 @@ def _move_towards_zero(coef, length, out):
 
 
 @compiled
-def svrg_epoch(X, y, order, remembered, coef, scale, threshold, intercept_scale, loss):
-    """Take a variance-reduced step on each row of `order`.
+def svrg_epoch(X, y, visits, remembered, coef, scale, threshold, intercept_scale, loss):
+    """Take a variance-reduced step on each row of `visits`.
 
     The weights are ``scale * soft(coef, threshold)``, the last element of `coef` is the
     intercept. A step replaces the slope that is remembered of a row by the slope where
@@ -182,12 +196,13 @@ def svrg_epoch(X, y, order, remembered, coef, scale, threshold, intercept_scale,
     last = coef.shape[0] - 1
     weights = coef[:last]
     intercept = coef[last]
-    n_steps = order.shape[0]
+    n_steps = visits.order.shape[0]
     for k in range(n_steps):
-        if k + ROWS_AHEAD < n_steps:
-            prefetch_row(X, order[k + ROWS_AHEAD])
-            prefetch_weights(X, order[k + WEIGHTS_AHEAD], weights)
-        i = order[k]
+        if k < visits.arrivals.shape[0]:
+            prefetch_row(X, visits.arrivals[k])
+        if k + WEIGHTS_AHEAD < n_steps:
+            prefetch_weights(X, visits.order[k + WEIGHTS_AHEAD], weights)
+        i = visits.order[k]
         weight = remembered.weights[i]
         slope = remembered.slopes[i]
         reach = weight * (scale * remembered.norms[i] + intercept_scale)

@@ -4,6 +4,8 @@ The generator's state is an argument, so that the same seed gives the same order
 storage, float type and number of threads, and can be carried from call to call.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skreg._compile import compiled
@@ -12,11 +14,29 @@ from skreg._rows import bytes_per_row
 # Rows beside each other in memory are cheap to read together. A matrix larger than a
 # processor's cache is therefore shuffled in two levels (after Xu et al. 2022, "In-database
 # machine learning with CorgiPile"): blocks of neighbouring rows in random order, then
-# all rows of `BLOCKS_PER_WINDOW` such blocks among each other.
+# all rows of `BLOCKS_PER_WINDOW` such blocks among each other. While a window is visited,
+# the rows of the next one come into the cache, neighbours after neighbours.
 _CACHE_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 14
-BLOCKS_PER_WINDOW = 32
-_LARGEST_BLOCK = 64
+BLOCKS_PER_WINDOW = 16
+_LARGEST_BLOCK = 128
+# Other rows are asked for this many visits ahead, so that they have come when their turn
+# comes.
+_ROWS_AHEAD = 16
+
+
+class Visits(NamedTuple):
+    """Rows in the order of visits, and beside them rows to ask the memory for.
+
+    At visit k the row ``arrivals[k]`` is asked for, if there is such an element.
+    """
+
+    order: np.ndarray
+    arrivals: np.ndarray
+
+    def part(self, start, stop):
+        """Return the visits from `start` to `stop`."""
+        return Visits(self.order[start:stop], self.arrivals[start:stop])
 
 
 def block_length(X):
@@ -33,19 +53,26 @@ def generator_state(random_state):
     return np.array([(int(carry) << 32) + int(low)], dtype=np.int64)
 
 
-def draw_order(rows, block, state):
-    """Return `rows` in random order; blocks of `block` rows are moved as one first."""
+def visits_in_order(rows):
+    """Return visits of `rows` as they come."""
+    return Visits(rows, rows[_ROWS_AHEAD:])
+
+
+def draw_visits(rows, block, state):
+    """Return visits of `rows` in random order; blocks of `block` rows move as one first."""
     n = len(rows)
     if block == 1:
         order = rows.copy()
         shuffle(order, n, state)
-        return order
+        return visits_in_order(order)
     starts = np.arange(0, n, block)
     shuffle(starts, len(starts), state)
     places = (starts[:, np.newaxis] + np.arange(block)).ravel()
-    order = rows[places[places < n]]
-    shuffle(order, block * BLOCKS_PER_WINDOW, state)
-    return order
+    arrivals = rows[places[places < n]]
+    order = arrivals.copy()
+    window = block * BLOCKS_PER_WINDOW
+    shuffle(order, window, state)
+    return Visits(order, arrivals[window:])
 
 
 @compiled

@@ -20,7 +20,7 @@ momentum (Frostig et al. 2015; Lin, Mairal and Harchaoui 2015).
 import numpy as np
 
 from skreg._kernels import Remembered, svrg_epoch
-from skreg._order import block_length, draw_order
+from skreg._order import block_length, draw_visits, visits_in_order
 from skreg._rows import checked_row_norms
 
 _MOMENTUM = 0.8
@@ -62,13 +62,13 @@ class RowSteps:
     def epoch(self):
         """Take a step on each row; return the weights and the intercept."""
         problem = self.problem
-        order = problem.rows
+        visits = visits_in_order(problem.rows)
         if self._shuffle:
-            order = draw_order(order, self._block, self._generator)
+            visits = draw_visits(problem.rows, self._block, self._generator)
         svrg_epoch(
             problem.X,
             problem.y,
-            order,
+            visits,
             self._remembered,
             self._dual,
             self._scale,

@@ -17,10 +17,8 @@ from scipy.linalg.blas import dsyrk
 
 from skreg._compile import IN_ORDER, compiled
 
-# A row is asked for this many visits ahead, so that it has arrived when its turn comes.
-ROWS_AHEAD = 16
-# Its weights are asked for once its column indices have come, and only if there are
-# more weights than a processor's cache holds.
+# The weights of a row are asked for this many visits ahead, when its column indices have
+# come, and only if there are more weights than a processor's cache holds.
 WEIGHTS_AHEAD = 2
 _CACHED_WEIGHTS = 1 << 17
 # Sums of squares below this have lost digits or are 0 by underflow.

@@ -17,12 +17,14 @@ import numpy as np
 from skreg._kernels import Iterate, Plan, Strengths, Sums, sgd_epoch
 from skreg._losses import CLASSIFICATION_LOSSES
 from skreg._objective import certify, feature_curvatures
-from skreg._order import block_length, draw_order
+from skreg._order import block_length, draw_visits, visits_in_order
 from skreg._rows import bytes_per_row, checked_row_norms
 from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
 # Compiled calls are short enough for Ctrl-C to be heard in between.
 _BYTES_PER_CALL = 1 << 29
+# And what is planned for them fits into a cache.
+_ROWS_PER_CALL = 1 << 15
 # First steps in units of 1 / (L R), and 1 / L for the intercept. The noise of a regression
 # does not fade where the fit is good. Chosen on real data: benchmarks/scores.py.
 _REGRESSION_STEP = 1.0 / 3.0
@@ -100,7 +102,11 @@ class SGD:
         eager = settings.subgradient and problem.l1 > 0.0  # every step moves all weights
         weight_bytes = state.iterate.coef.nbytes if eager else 64
         row_bytes = max(bytes_per_row(problem.X), weight_bytes)
-        self._rows_per_call = max(1, int(_BYTES_PER_CALL / row_bytes))
+        self._rows_per_call = min(max(1, int(_BYTES_PER_CALL / row_bytes)), _ROWS_PER_CALL)
+        row_weights = problem.sample_weight[problem.rows]
+        self._has_equal_weights = row_weights.min() == row_weights.max()
+        self._zeros = np.zeros(min(self._rows_per_call, len(problem.rows)))
+        self._ones = 1.0 + self._zeros
         schedule, alpha = settings.schedule, problem.l1 + problem.l2
         if schedule == "optimal" and alpha == 0.0:  # it would divide by alpha
             schedule = "auto"
@@ -172,27 +178,27 @@ class SGD:
     def epoch(self, target=None):
         """Visit every row of the problem once."""
         problem, state = self.problem, self.state
-        order = problem.rows
+        visits = visits_in_order(problem.rows)
         if self.settings.shuffle:
-            order = draw_order(order, self._block, state.generator)
+            visits = draw_visits(problem.rows, self._block, state.generator)
         if state.n_steps == 0:
-            self._begin(order[0])
-        for visits in self._calls(order):
+            self._begin(visits.order[0])
+        for part in self._calls(visits):
             sums = self._sums()
             numbers, sum_numbers = sgd_epoch(
                 problem.X,
                 problem.y,
-                self._plan(visits),
+                self._plan(part),
                 state.iterate,
                 sums,
                 problem.loss,
                 self._strengths,
             )
             state.iterate = Iterate(state.iterate.coef, *numbers)
-            state.n_steps += len(visits)
+            state.n_steps += len(part.order)
             if sums is not None:
                 state.sums = Sums(sums.coef, *sum_numbers)
-                state.n_averaged += len(visits)
+                state.n_averaged += len(part.order)
 
     def _begin(self, first_row):
         """Start the intercept at the first target where bounded slopes are slow."""
@@ -203,15 +209,15 @@ class SGD:
             target = float(self.problem.y[first_row])
             self.state.iterate = iterate._replace(intercept=target)
 
-    def _calls(self, order):
-        """Cut an order of visits into compiled calls; a mean begins between two."""
+    def _calls(self, visits):
+        """Cut visits into compiled calls; a mean begins between two."""
         start = 0
-        while start < len(order):
+        while start < len(visits.order):
             stop = start + self._rows_per_call
             wait = self.settings.average - 1 - self.state.n_steps
             if wait > 0:
                 stop = min(stop, start + wait)
-            yield order[start:stop]
+            yield visits.part(start, stop)
             start = stop
 
     def _sums(self):
@@ -221,14 +227,11 @@ class SGD:
             return None
         return state.sums or Sums(np.zeros_like(state.iterate.coef), 0.0, 0.0, 0.0)
 
-    def _plan(self, order):
-        """Return what to do at the steps that visit the rows `order`."""
-        state = self.state
+    def _plan(self, visits):
+        """Return what to do at the steps of `visits`."""
+        state, order = self.state, visits.order
         t = state.n_steps + np.arange(len(order), dtype=np.float64)
-        if state.first_weight == 0.0:
-            state.first_weight = float(self.problem.sample_weight[order[0]])
-        weights = self.problem.sample_weight[order] / state.first_weight
-        sums = _running_sum(state.weight_sum, weights)
+        relative, weights, sums = self._weigh(order)
         parameters = ScheduleParameters(
             self.settings.power_t,
             self.problem.l1 + self.problem.l2,
@@ -236,7 +239,7 @@ class SGD:
             self._offset,
             state.plateau_factor,
         )
-        reaches = np.zeros(len(order))
+        reaches = self._zeros[: len(order)]
         if self._eta0 is None:
             squared = self._squared_lengths[order]
             length_sums = _running_sum(state.length_sum, weights * np.sqrt(squared))
@@ -249,15 +252,33 @@ class SGD:
             step_sizes = self._eta0 * self._schedule(t, self._eta0, parameters)
             intercept_steps = step_sizes
         if not self.problem.fit_intercept:
-            intercept_steps = np.zeros(len(order))
-        weights *= np.arange(state.n_weighed + 1, state.n_weighed + 1 + len(order)) / sums
-        state.n_weighed += len(order)
-        state.weight_sum = float(sums[-1])
+            intercept_steps = self._zeros[: len(order)]
         if self._eta0 is None:
-            reaches = weights * (step_sizes * squared + intercept_steps)
+            reaches = relative * (step_sizes * squared + intercept_steps)
         self._check_shrinkage(step_sizes)
         self._last_step_size = float(step_sizes[-1])
-        return Plan(order, step_sizes, weights, intercept_steps, reaches)
+        return Plan(*visits, step_sizes, relative, intercept_steps, reaches)
+
+    def _weigh(self, order):
+        """Return weights relative to the mean of all so far, and to the first one.
+
+        Also return the running sums of the latter. Equal weights are exactly 1, both ways
+        of computing them.
+        """
+        state, all_weights = self.state, self.problem.sample_weight
+        n_before, n = state.n_weighed, len(order)
+        state.n_weighed += n
+        if n_before == 0:
+            state.first_weight = float(all_weights[order[0]])
+        counts = np.arange(n_before + 1.0, n_before + n + 1.0)
+        equal = self._has_equal_weights and state.first_weight == all_weights[order[0]]
+        if equal and state.weight_sum == n_before:
+            state.weight_sum += n
+            return self._ones[:n], self._ones[:n], counts
+        weights = all_weights[order] / state.first_weight
+        sums = _running_sum(state.weight_sum, weights)
+        state.weight_sum = float(sums[-1])
+        return weights * counts / sums, weights, sums
 
     def _first_steps(self, order, squared_length):
         """Return undecayed steps of the weights and the intercept."""

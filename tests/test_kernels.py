@@ -18,6 +18,7 @@ from skreg._kernels import (
     svrg_epoch,
 )
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
+from skreg._order import Visits
 from skreg._rows import as_rows
 
 PENALTIES = {"none": (0.0, 0.0), "l1": (0.05, 0.0), "l2": (0.0, 0.3), "both": (0.05, 0.3)}
@@ -33,7 +34,7 @@ def epoch(
     n, p = X.shape
     matrix, raw = as_rows(X), np.zeros(p) if coef is None else np.array(coef)
     reaches = np.zeros(n) if reaches is None else reaches
-    plan = Plan(np.arange(n), steps, weights, intercept * steps, reaches)
+    plan = Plan(np.arange(n), np.arange(3, n), steps, weights, intercept * steps, reaches)
     sums = Sums(np.zeros(p), 0.0, 0.0, 0.0) if average else None
     strengths = Strengths(l1, l2, mode == "subgradient")
     numbers, of_sums = sgd_epoch(
@@ -180,8 +181,8 @@ def test_svrg_epoch_equals_naive_loop_for_dense_and_sparse(rng, name, l1, interc
         remembered = Remembered(slopes.copy(), s, (X**2).sum(axis=1))
         coef = start.copy()
         svrg_epoch(
-            as_rows(storage(X)), y, order, remembered, coef, scale, l1, intercept_scale,
-            make_loss(name),
+            as_rows(storage(X)), y, Visits(order, order[2:]), remembered, coef, scale, l1,
+            intercept_scale, make_loss(name),
         )  # fmt: skip
         assert_allclose(remembered.slopes, expected[0], rtol=1e-7, atol=1e-9)
         assert_allclose(coef[:-1], expected[1], rtol=1e-7, atol=1e-9)

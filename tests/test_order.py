@@ -2,7 +2,7 @@ import numpy as np
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from skreg._order import BLOCKS_PER_WINDOW, block_length, draw_order, generator_state
+from skreg._order import BLOCKS_PER_WINDOW, block_length, draw_visits, generator_state
 from skreg._rows import as_rows
 
 
@@ -14,17 +14,17 @@ def test_orders_are_permutations_that_differ_and_repeat():
     rows = np.arange(3, 1000, 2)
     for block in (1, 7):
         generator = state()
-        first, second = (draw_order(rows, block, generator) for _ in range(2))
+        first, second = (draw_visits(rows, block, generator).order for _ in range(2))
         assert_array_equal(np.sort(first), rows)
         assert not np.array_equal(first, second)
-        assert_array_equal(first, draw_order(rows, block, state()))
-        assert not np.array_equal(first, draw_order(rows, block, state(1)))
+        assert_array_equal(first, draw_visits(rows, block, state()).order)
+        assert not np.array_equal(first, draw_visits(rows, block, state(1)).order)
 
 
 def test_every_permutation_is_equally_likely():
     generator, counts = state(), {}
     for _ in range(6000):
-        order = tuple(draw_order(np.arange(3), 1, generator))
+        order = tuple(draw_visits(np.arange(3), 1, generator).order)
         counts[order] = counts.get(order, 0) + 1
     assert len(counts) == 6
     assert max(abs(count - 1000) for count in counts.values()) < 130  # 4.5 deviations
@@ -32,18 +32,34 @@ def test_every_permutation_is_equally_likely():
 
 def test_two_levels_mix_far_and_near():
     n, block = 20_000, 8
-    order = draw_order(np.arange(n), block, state())
+    order = draw_visits(np.arange(n), block, state()).order
     window = block * BLOCKS_PER_WINDOW
     places = order[: n // window * window].reshape(-1, window)
     # Every window draws from the whole range, and neighbours are not visited in a row.
-    assert (np.abs(places.mean(axis=1) - n / 2) < 5 * n / np.sqrt(12 * 32)).all()
+    assert (
+        np.abs(places.mean(axis=1) - n / 2) < 5 * n / np.sqrt(12 * BLOCKS_PER_WINDOW)
+    ).all()
     assert (np.abs(np.diff(order)) == 1).mean() < 0.02
     # And a row's place in the order says nothing about the row.
     assert abs(np.corrcoef(np.arange(n), order)[0, 1]) < 0.1
 
 
+def test_rows_are_asked_for_before_their_visit():
+    rows = np.arange(1000, 3000)
+    for block in (1, 5):
+        order, arrivals = draw_visits(rows, block, state())
+        place = np.empty(3000, dtype=int)
+        place[order] = np.arange(2000)
+        assert (place[arrivals] > np.arange(len(arrivals))).all()
+        unasked = np.setdiff1d(rows, arrivals)
+        assert place[unasked].max() < max(16, block * BLOCKS_PER_WINDOW)
+        part = draw_visits(rows, block, state()).part(100, 200)
+        assert_array_equal(part.order, order[100:200])
+        assert_array_equal(part.arrivals, arrivals[100:200])
+
+
 def test_small_matrices_are_shuffled_row_by_row():
     assert block_length(as_rows(np.zeros((100, 10)))) == 1
-    assert block_length(as_rows(np.zeros((100_000, 20)))) == 64
+    assert block_length(as_rows(np.zeros((100_000, 20)))) == 102
     assert block_length(as_rows(np.zeros((2_000, 1000)))) == 2
     assert block_length(as_rows(sparse.csr_matrix((10_000, 5)))) == 1
