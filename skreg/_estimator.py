@@ -1,6 +1,5 @@
 """What the two estimators share: parameters, and the way from them to a solver."""
 
-import copy
 import functools
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -168,7 +167,7 @@ class SGDRegularizedModel(BaseEstimator):
             zeros = np.zeros((n_outputs, X.shape[1]))
             return self._states_from(zeros, np.zeros(n_outputs), random_state)
         coefs, intercepts = self._dense_weights()
-        states = copy.deepcopy(self._states)
+        states = [state.dense() for state in self._states]
         for k, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
             settled, settled_intercept = states[k].weights()
             same = np.array_equal(settled.astype(coef.dtype), coef)
@@ -286,6 +285,9 @@ class SGDRegularizedModel(BaseEstimator):
     def sparsify(self):
         """Convert `coef_` to a SciPy CSR matrix, which is smaller if most weights are 0.
 
+        So is what `partial_fit` and a warm start need to go on, which holds a number for
+        each feature that ever came.
+
         Returns
         -------
         self : object
@@ -295,6 +297,7 @@ class SGDRegularizedModel(BaseEstimator):
         check_is_fitted(self)
         if not sparse.issparse(self.coef_):
             self.coef_ = sparse.csr_matrix(self.coef_)
+        self._states = [state.sparse() for state in self._states]
         return self
 
     def densify(self):
@@ -308,6 +311,7 @@ class SGDRegularizedModel(BaseEstimator):
         check_is_fitted(self)
         if sparse.issparse(self.coef_):
             self.coef_ = self._shape_coef(self.coef_.toarray())
+        self._states = [state.dense() for state in self._states]
         return self
 
 

@@ -119,8 +119,18 @@ def row_norms_squared(X):
     """Return the squared norm of each row."""
     if not isinstance(X, CSR):
         return np.einsum("ij,ij->i", X, X, dtype=np.float64)
-    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-    return np.bincount(rows, np.square(X.data, dtype=np.float64), minlength=X.shape[0])
+    norms = np.empty(X.shape[0])
+    _norms_of_csr(X.data, X.indptr, norms)
+    return norms
+
+
+@compiled
+def _norms_of_csr(data, indptr, out):
+    for i in range(out.shape[0]):
+        total = 0.0
+        for j in range(indptr[i], indptr[i + 1]):
+            total += np.float64(data[j]) * np.float64(data[j])
+        out[i] = total
 
 
 def checked_row_norms(X, rows):
@@ -150,6 +160,15 @@ def soft(x, threshold):
     if threshold is None:
         return x
     return np.copysign(max(abs(x) - threshold, 0.0), x)
+
+
+@compiled
+def settle(coef, scale, threshold):
+    """Return ``scale * soft(coef, threshold)``."""
+    out = np.empty_like(coef)
+    for j in range(coef.shape[0]):
+        out[j] = scale * soft(coef[j], threshold)
+    return out
 
 
 def row_dot(X, i, coef, threshold):

@@ -9,16 +9,17 @@ weights do no harm. Everything here depends only on rows already visited, so an 
 come in one piece or in many.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from skreg._kernels import Iterate, Plan, Strengths, Sums, sgd_epoch
 from skreg._losses import CLASSIFICATION_LOSSES
 from skreg._objective import certify, feature_curvatures
 from skreg._order import block_length, draw_visits, visits_in_order
-from skreg._rows import bytes_per_row, checked_row_norms
+from skreg._rows import bytes_per_row, checked_row_norms, settle
 from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
 # Compiled calls are short enough for Ctrl-C to be heard in between.
@@ -71,6 +72,25 @@ class SGDState:
         coef = np.array(coef, dtype=np.float64)
         return cls(Iterate(coef, 1.0, 0.0, float(intercept)), generator)
 
+    def sparse(self):
+        """Return the state with sparse arrays, which are smaller if most are 0."""
+        return self._with(lambda coef: sparse.csr_matrix(coef))
+
+    def dense(self):
+        """Return the state, able to go on, with copies of its arrays."""
+        return self._with(lambda coef: _dense(coef).copy())
+
+    def _with(self, change):
+        sums = self.sums
+        if sums is not None:
+            sums = sums._replace(coef=change(sums.coef))
+        iterate = self.iterate._replace(coef=change(self.iterate.coef))
+        others = {
+            "generator": self.generator.copy(),
+            "target_range": self.target_range.copy(),
+        }
+        return replace(self, iterate=iterate, sums=sums, **others)
+
     def weights(self):
         """Return the weights and the intercept, all that is pending settled."""
         if not self.n_averaged:
@@ -81,12 +101,13 @@ class SGDState:
         return settled(mean), intercept / self.n_averaged
 
 
+def _dense(array):
+    return array.toarray().ravel() if sparse.issparse(array) else array
+
+
 def settled(iterate):
     """Return the weights of an iterate, all that is pending settled."""
-    coef, scale, threshold, *_ = iterate
-    if threshold > 0.0:
-        coef = np.copysign(np.maximum(np.abs(coef) - threshold, 0.0), coef)
-    return scale * coef
+    return settle(iterate.coef, iterate.scale, iterate.threshold)
 
 
 class SGD:

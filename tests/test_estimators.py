@@ -470,3 +470,22 @@ def test_at_home_in_scikit_learn(data):
     selector = SelectFromModel(SGDRegularizedRegressor(penalty="l1", alpha=0.3, **FAST))
     assert selector.fit(X, y).transform(X).shape[1] < 4
     assert clone(pipeline).get_params()["sgdregularizedregressor__penalty"] == "l1"
+
+
+@pytest.mark.parametrize("average", [False, 10])
+def test_sparsified_models_stream_on(data, average):
+    X, y = data
+    wide = np.hstack([X, np.zeros((60, 500))])
+    model = SGDRegularizedRegressor(penalty="l1", random_state=0, average=average)
+    twin = clone(model)
+    for _ in range(2):
+        model.partial_fit(wide, y)
+        twin.partial_fit(wide, y)
+        dense = len(pickle.dumps(model))
+        model.sparsify()
+        assert len(pickle.dumps(model)) < dense / 2
+        model = pickle.loads(pickle.dumps(model))
+    assert_array_equal(model.densify().coef_, twin.coef_)
+    model.partial_fit(wide, y)
+    twin.partial_fit(wide, y)
+    assert_array_equal(model.coef_, twin.coef_)

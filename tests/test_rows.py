@@ -14,6 +14,7 @@ from skreg._rows import (
     row_add,
     row_dot,
     row_norms_squared,
+    settle,
     take_columns,
 )
 
@@ -30,6 +31,7 @@ def test_row_functions(rng, storage, dtype):
     dense = (rng.normal(size=(5, 9)) * (rng.random((5, 9)) < 0.5)).astype(dtype)
     X, coef = as_rows(storage(dense)), rng.normal(size=9)
     settled = np.sign(coef) * np.maximum(np.abs(coef) - 0.3, 0.0)
+    assert_allclose(settle(coef, 1.7, 0.3), 1.7 * settled)
     for i, row in enumerate(dense.astype(np.float64)):
         out = np.ones(9)
         dot = use_row(X, i, coef, 0.3, out)
