@@ -105,7 +105,9 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
           `early_stopping` the validation score) has not become better for
           `n_iter_no_change` epochs;
         - "optimal": ``1 / (alpha * (t0 + t))`` with Bottou's t0, whatever `eta0`; as
-          "auto" where nothing is penalized.
+          "auto" where nothing is penalized;
+        - "adagrad": a step size for each weight, ``eta0`` divided by the root of the sum
+          of its squared gradients; for sparse and badly scaled features.
     eta0 : float or None, default=None
         First step size. None takes it from the rows: twice 1 over the loss's curvature
         bound times the squared mean length of the rows so far. No step then carries the
@@ -114,6 +116,12 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         divided by ``1 + t / 100``.
     power_t : float, default=0.5
         Exponent of "invscaling".
+    weight_decay : {"coupled", "decoupled"}, default="coupled"
+        How L2 enters the steps of "adagrad": as a part of the objective, or as a decay of
+        all weights by ``1 + eta0 * l2`` in each step, whatever their own step sizes are.
+        The latter, known from AdamW, does not minimize the objective, and ends with a
+        `ConvergenceWarning` unless ``tol=None``. In subgradient mode "coupled" means
+        that the gradient of the penalty is scaled by a weight's own step size, too.
     early_stopping : bool, default=False
         Whether to stop when the score on held-out rows has not risen by `tol` for
         `n_iter_no_change` epochs, instead of when the duality gap is small. The weights
@@ -210,6 +218,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         learning_rate="auto",
         eta0=None,
         power_t=0.5,
+        weight_decay="coupled",
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=5,
@@ -234,6 +243,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         self.learning_rate = learning_rate
         self.eta0 = eta0
         self.power_t = power_t
+        self.weight_decay = weight_decay
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from numba import njit
 from numba.core import caching
+from numba.core.sigutils import normalize_signature
 
 # Sums may be reordered and fused, so that they are vectorized. ``nnan`` and ``ninf`` are
 # left out on purpose: with them, tests for NaN and infinity may be optimized away.
@@ -44,10 +45,14 @@ class _PackageCache(caching.FunctionCache):
 
     def load_overload(self, sig, target_context):
         try:
-            return super().load_overload(sig, target_context)
+            overload = super().load_overload(sig, target_context)
         except Exception as error:
             _warn_once(error)
             return None
+        # Processes that save at the same time may give one file two meanings.
+        wanted, _ = normalize_signature(sig)
+        right = overload is not None and tuple(overload.signature.args) == tuple(wanted)
+        return overload if right else None
 
     def save_overload(self, sig, data):
         try:

@@ -16,12 +16,12 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from skreg._inputs import check_rows
+from skreg._inputs import check_finite, check_rows
 from skreg._objective import Problem
 from skreg._order import generator_state
-from skreg._schedules import SCHEDULES
-from skreg._sgd import SGD, SGDSettings, SGDState
+from skreg._sgd import SGDSettings, SGDState
 from skreg._solvers import (
+    LEARNING_RATES,
     SOLVER_OPTIONS,
     SOLVERS,
     DivergenceError,
@@ -75,13 +75,14 @@ class SGDRegularizedModel(BaseEstimator):
         "verbose": ["verbose"],
         "epsilon": [Interval(Real, 0, None, closed="left")],
         "random_state": ["random_state"],
-        "learning_rate": [StrOptions(set(SCHEDULES))],
+        "learning_rate": [StrOptions(set(LEARNING_RATES))],
         "eta0": [Interval(Real, 0, None, closed="neither"), None],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
+        "weight_decay": [StrOptions({"coupled", "decoupled"})],
         "average": [Interval(Integral, 0, None, closed="neither"), "boolean"],
     }
 
@@ -95,6 +96,12 @@ class SGDRegularizedModel(BaseEstimator):
         return Problem(rows_of_X, y, sample_weight, rows, loss, l1, l2, self.fit_intercept)
 
     def _settings(self):
+        decoupled = self.weight_decay == "decoupled"
+        if decoupled and self.learning_rate != "adagrad":
+            raise ValueError(
+                "weight_decay='decoupled' needs learning_rate='adagrad': with one step "
+                "for all weights it is what 'coupled' is."
+            )
         return SGDSettings(
             subgradient=self.mode == "subgradient",
             schedule=self.learning_rate,
@@ -103,6 +110,7 @@ class SGDRegularizedModel(BaseEstimator):
             shuffle=self.shuffle,
             average=int(self.average),
             early_stopping=self.early_stopping,
+            decoupled=decoupled,
         )
 
     def _minimize(self, problem, state, score=None):
@@ -124,12 +132,6 @@ class SGDRegularizedModel(BaseEstimator):
         shape = (n_outputs, X.shape[1])
         goes_on = self.warm_start and not self._is_new()
         if goes_on and coef_init is None and intercept_init is None:
-            if self._dense_weights()[0].shape != shape:
-                raise ValueError(
-                    f"warm_start=True cannot go on from weights of shape "
-                    f"{self._dense_weights()[0].shape} with data that need {shape}. Set "
-                    "warm_start=False."
-                )
             return self._resume(n_outputs, X)
         coef, intercept = np.zeros(shape), np.zeros(n_outputs)
         if goes_on:
@@ -155,7 +157,7 @@ class SGDRegularizedModel(BaseEstimator):
         ]
 
     def _is_new(self):
-        return not hasattr(self, "coef_")
+        return not hasattr(self, "_states")
 
     def _resume(self, n_outputs, X):
         """Return copies of the descents' states, or new ones in a first call.
@@ -167,10 +169,19 @@ class SGDRegularizedModel(BaseEstimator):
             zeros = np.zeros((n_outputs, X.shape[1]))
             return self._states_from(zeros, np.zeros(n_outputs), random_state)
         coefs, intercepts = self._dense_weights()
+        shape = (n_outputs, X.shape[1])
+        if coefs.shape != shape or len(intercepts) != n_outputs:
+            raise ValueError(
+                f"The fit cannot go on from coef_ of shape {coefs.shape} with data that "
+                f"need {shape}. Set warm_start=False, or undo the change of coef_."
+            )
+        if not (np.isfinite(coefs).all() and np.isfinite(intercepts).all()):
+            raise ValueError("coef_ or intercept_ was changed to NaN or infinity.")
         states = [state.dense() for state in self._states]
         for k, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
             settled, settled_intercept = states[k].weights()
-            same = np.array_equal(settled.astype(coef.dtype), coef)
+            same = coef.dtype.kind == "f"
+            same = same and np.array_equal(settled.astype(coef.dtype), coef)
             if not same or intercept.dtype.type(settled_intercept) != intercept:
                 states[k] = SGDState.start(coef, intercept, states[k].generator)
         return states
@@ -185,7 +196,7 @@ class SGDRegularizedModel(BaseEstimator):
                 "partial_fit."
             )
         self.solver_ = "sgd"
-        SGD(problem, self._settings(), state).epoch()
+        SOLVERS["sgd"](problem, self._settings(), state).epoch()
         if not all(np.isfinite(weights).all() for weights in state.weights()):
             raise DivergenceError
 
@@ -228,6 +239,7 @@ class SGDRegularizedModel(BaseEstimator):
             y_val = check_array(
                 y_val, ensure_2d=False, dtype=np.float64, input_name="y_val"
             )
+            check_finite(y_val, "y_val")
             if len(y_val) < 2:
                 raise ValueError("X_val must have at least two rows, as R2 needs.")
         return Validation(X_val, y_val, np.ones(X_val.shape[0]))

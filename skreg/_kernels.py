@@ -70,6 +70,10 @@ class Plan(NamedTuple):
     intercept_steps: np.ndarray
     reaches: np.ndarray
 
+    def part(self, start, stop):
+        """Return what is done from step `start` to `stop`."""
+        return Plan(*(array[start:stop] for array in self))
+
 
 class Remembered(NamedTuple):
     """What is kept of each row from visit to visit: arrays over all rows.

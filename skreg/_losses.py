@@ -297,16 +297,21 @@ def implicit_slope(loss, y, a, q, u):
     return loss.implicit_slope(y, a, q, u)
 
 
+# Below this product of curvature and length, a step is nearly its own implicit one.
+_SHORT = 0.25
+
+
 def bounded_slope(loss, y, p, q):
     """Return the derivative, shortened so that a step of length `q` does not overshoot.
 
-    That is the slope of the implicit step, or for a smooth loss, at the price of a
-    division, one between 0 and it: both leave the prediction ``p - q * slope`` on the
-    side of the minimum where it was. With ``q = 0`` it is the derivative.
+    That is the slope of the implicit step, or for short steps where the loss is smooth, at
+    the price of a division, one between 0 and it: both leave the prediction
+    ``p - q * slope`` on the side of the minimum where it was. With ``q = 0`` it is the
+    derivative.
     """
-    if loss.max_curvature is None:
-        return loss.implicit_slope(y, p, q, 0.0)
-    return loss.derivative(y, p) / (1.0 + loss.max_curvature * q)
+    if loss.max_curvature is not None and loss.max_curvature * q < _SHORT:
+        return loss.derivative(y, p) / (1.0 + loss.max_curvature * q)
+    return loss.implicit_slope(y, p, q, loss.derivative(y, p))
 
 
 @overload(value, strict=False)
@@ -339,7 +344,14 @@ def _compiled_bounded_slope(loss, y, p, q):
     max_curvature = loss.instance_class.max_curvature
     if max_curvature is None:
         return lambda loss, y, p, q: implicit_slope(loss, y, p, q, 0.0)
-    return lambda loss, y, p, q: derivative(loss, y, p) / (1.0 + max_curvature * q)
+
+    def compiled_bounded_slope(loss, y, p, q):
+        slope = derivative(loss, y, p)
+        if max_curvature * q < _SHORT:
+            return slope / (1.0 + max_curvature * q)
+        return implicit_slope(loss, y, p, q, slope)
+
+    return compiled_bounded_slope
 
 
 REGRESSION_LOSSES = {

@@ -130,7 +130,7 @@ class Newton:
             every = len(problem.rows) // self._n_sampled
             self._matrix = np.zeros((len(self.coef) + 1,) * 2)
             add_gram(problem.X, *self._row_curvatures(every), self._matrix)
-            check_squares(self._matrix.diagonal()[:-1], problem.X)
+            check_squares(self._matrix.diagonal()[:-1], problem.X, problem.rows)
             self._matrix += np.triu(self._matrix, 1).T
         matrix, gradient = self._matrix, self.view.gradient
         hessian, slopes = matrix[:-1, :-1].copy(), gradient[:-1]
@@ -195,7 +195,7 @@ def left_open(problem, coef, view):
 def is_exact(view):
     """Return whether the objective is at its minimum, but for rounding.
 
-    The weights are not: where the objective is flat, its differences are their squares.
+    The weights may not be: where the objective is flat, its differences are their squares.
     A step from here makes them exact.
     """
     return view.certificate.distance <= _NOISE * abs(view.certificate.objective)

@@ -1,9 +1,9 @@
 """Rows of a matrix: the only code that knows dense storage from sparse.
 
 A dense matrix is a C-ordered array, a sparse one the tuple `CSR`. Kernels touch a row only
-through `row_dot`, `row_add` and `prefetch_row`. Each is written once per storage and
-chosen by the type of the matrix: when a kernel is compiled, by the ``overload`` below it;
-without compilation, by the function's own body.
+through `row_dot`, `row_add`, `row_bounds`, `row_item` and `prefetch_row`. Each is written
+once per storage and chosen by the type of the matrix: when a kernel is compiled, by the
+``overload`` below it; without compilation, by the function's own body.
 """
 
 from typing import NamedTuple
@@ -75,9 +75,13 @@ def n_values(X):
     return X.data.size if isinstance(X, CSR) else X.size
 
 
-def has_values(X):
-    """Return whether any element is not 0."""
-    return bool(np.any(X.data if isinstance(X, CSR) else X))
+def has_values(X, rows):
+    """Return whether any element of some rows is not 0."""
+    if not isinstance(X, CSR):
+        return bool(np.any(X[rows]))
+    counts = np.zeros(X.shape[0], dtype=bool)
+    counts[rows] = True
+    return bool(np.any(X.data[np.repeat(counts, np.diff(X.indptr))]))
 
 
 def occupied_columns(X):
@@ -137,14 +141,14 @@ def checked_row_norms(X, rows):
     """Return the squared norm of each row; those of `rows` must be sound numbers."""
     with np.errstate(over="ignore", under="ignore"):
         norms = row_norms_squared(X)
-    check_squares(norms[rows], X)
+    check_squares(norms[rows], X, rows)
     return norms
 
 
-def check_squares(squares, X):
-    """Refuse sums of squares of features that over- or underflow."""
+def check_squares(squares, X, rows):
+    """Refuse sums of squares, of some rows, that over- or underflow."""
     largest = np.max(squares, initial=0.0)
-    if not largest < np.inf or (largest < _TINY and has_values(X)):
+    if not largest < np.inf or (largest < _TINY and has_values(X, rows)):
         raise ValueError(
             "The squares of the features are too large or too small for floating-point "
             "numbers. Scale the features (StandardScaler, MaxAbsScaler)."
@@ -220,6 +224,30 @@ def _add_dense(X, i, factor, out):
 def _add_csr(X, i, factor, out):
     for j in range(X.indptr[i], X.indptr[i + 1]):
         out[X.indices[j]] += factor * X.data[j]
+
+
+def row_bounds(X, i):
+    """Return the first place of row `i` and the one after its last, for `row_item`."""
+    return (X.indptr[i], X.indptr[i + 1]) if isinstance(X, CSR) else (0, X.shape[1])
+
+
+@overload(row_bounds)
+def _compiled_row_bounds(X, i):
+    if isinstance(X, types.Array):
+        return lambda X, i: (0, X.shape[1])
+    return lambda X, i: (X.indptr[i], X.indptr[i + 1])
+
+
+def row_item(X, i, k):
+    """Return the column and the value at place `k` of row `i`."""
+    return (X.indices[k], X.data[k]) if isinstance(X, CSR) else (k, X[i, k])
+
+
+@overload(row_item)
+def _compiled_row_item(X, i, k):
+    if isinstance(X, types.Array):
+        return lambda X, i, k: (k, X[i, k])
+    return lambda X, i, k: (X.indices[k], X.data[k])
 
 
 def add_gram(X, rows, weights, out):

@@ -10,7 +10,7 @@ come in one piece or in many.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -34,6 +34,8 @@ _INTERCEPT_STEP = 0.5
 # Without eta0, the steps of the intercept are constant for about this many steps, then
 # fall as 1 / t: the loss is curved enough along the intercept for that to suffice.
 _INTERCEPT_HORIZON = 100.0
+# Steps that have become shorter than this part of former ones are in another scale.
+_TOO_LONG = 0.5
 # "adaptive" gives up when its plateaus have divided the step by more than this.
 _SMALLEST_FACTOR = 1e-6
 
@@ -48,6 +50,7 @@ class SGDSettings(NamedTuple):
     shuffle: bool
     average: int  # number of the first step in the mean, counted from 1; 0 for no mean
     early_stopping: bool
+    decoupled: bool = False  # whether L2 shrinks all weights alike
 
 
 @dataclass
@@ -63,14 +66,26 @@ class SGDState:
     weight_sum: float = 0.0
     length_sum: float = 0.0
     target_range: np.ndarray = field(default_factory=lambda: np.array([np.inf, -np.inf]))
+    from_zero: bool = False  # whether the weights are all 0 at the start
+    longest_step: float = 0.0  # in the sense of `SGD._rescale`
+    strengths: Strengths | None = None  # of the steps taken so far
     sums: Sums | None = None
     n_averaged: int = 0
+    memory: Any = None  # of AdaGrad steps, which have no iterate
 
     @classmethod
     def start(cls, coef, intercept, generator):
         """Return the state of a descent from given weights."""
         coef = np.array(coef, dtype=np.float64)
-        return cls(Iterate(coef, 1.0, 0.0, float(intercept)), generator)
+        iterate = Iterate(coef, 1.0, 0.0, float(intercept))
+        return cls(iterate, generator, from_zero=not coef.any())
+
+    def moved_to(self, coef, intercept):
+        """Return the state at other weights; the clock is the same."""
+        iterate = Iterate(np.array(coef, dtype=np.float64), 1.0, 0.0, float(intercept))
+        return replace(
+            self, iterate=iterate, sums=None, n_averaged=0, memory=None, from_zero=False
+        )
 
     def sparse(self):
         """Return the state with sparse arrays, which are smaller if most are 0."""
@@ -85,14 +100,19 @@ class SGDState:
         if sums is not None:
             sums = sums._replace(coef=change(sums.coef))
         iterate = self.iterate._replace(coef=change(self.iterate.coef))
+        memory = self.memory
+        if memory is not None:
+            memory = memory._replace(features=change(memory.features))
         others = {
             "generator": self.generator.copy(),
             "target_range": self.target_range.copy(),
         }
-        return replace(self, iterate=iterate, sums=sums, **others)
+        return replace(self, iterate=iterate, sums=sums, memory=memory, **others)
 
     def weights(self):
         """Return the weights and the intercept, all that is pending settled."""
+        if self.memory is not None:
+            return self.memory.weights()
         if not self.n_averaged:
             return settled(self.iterate), self.iterate.intercept
         coef_sum, scale_sum, threshold, intercept = self.sums
@@ -102,7 +122,9 @@ class SGDState:
 
 
 def _dense(array):
-    return array.toarray().ravel() if sparse.issparse(array) else array
+    if not sparse.issparse(array):
+        return array
+    return array.toarray() if array.shape[0] > 1 else array.toarray().ravel()
 
 
 def settled(iterate):
@@ -121,7 +143,7 @@ class SGD:
         self.state = state
         self._block = block_length(problem.X)
         eager = settings.subgradient and problem.l1 > 0.0  # every step moves all weights
-        weight_bytes = state.iterate.coef.nbytes if eager else 64
+        weight_bytes = 8 * problem.n_features if eager else 64
         row_bytes = max(bytes_per_row(problem.X), weight_bytes)
         self._rows_per_call = min(max(1, int(_BYTES_PER_CALL / row_bytes)), _ROWS_PER_CALL)
         row_weights = problem.sample_weight[problem.rows]
@@ -137,12 +159,12 @@ class SGD:
         self._eta0 = settings.eta0
         if schedule == "optimal":
             self._offset, self._eta0 = optimal_offset(problem.loss, alpha), 1.0
+        self._strengths = Strengths(problem.l1, problem.l2, settings.subgradient)
         self._adjust_state()
         self._squared_lengths = None
         if self._eta0 is None:
             self._squared_lengths = checked_row_norms(problem.X, problem.rows)
         self._last_step_size = 0.0
-        self._strengths = Strengths(problem.l1, problem.l2, settings.subgradient)
 
     @property
     def adapts(self):
@@ -179,47 +201,56 @@ class SGD:
 
     def _adjust_state(self):
         """Let go of what an earlier descent, with other parameters, has left pending."""
-        state, iterate = self.state, self.state.iterate
-        if not self.settings.average:
+        state = self.state
+        if state.memory is not None:
+            state.iterate = Iterate(state.memory.weights()[0], 1.0, 0.0, state.weights()[1])
+            state.memory = None
+        iterate = state.iterate
+        average = self.settings.average
+        if not average or state.n_steps < average - 1:
             state.sums, state.n_averaged = None, 0
         if not self.problem.fit_intercept:
             iterate = iterate._replace(intercept=0.0)
             if state.sums is not None:
                 state.sums = state.sums._replace(intercept=0.0)
-        thresholds = self.problem.l1 > 0.0 and not self.settings.subgradient
-        if iterate.threshold > 0.0 and not thresholds:
+        if state.strengths != self._strengths:  # what is pending was due to others
             if state.sums is not None:
-                coef_sum, scale_sum, *_ = state.sums
-                coef_sum = coef_sum + scale_sum * iterate.coef
-                state.sums = state.sums._replace(coef=coef_sum, scale=0.0)
-            coef = settled(iterate)
-            iterate = iterate._replace(coef=coef, scale=1.0, threshold=0.0)
+                coef_sum = state.weights()[0] * state.n_averaged
+                state.sums = state.sums._replace(coef=coef_sum, scale=0.0, threshold=0.0)
+            iterate = iterate._replace(coef=settled(iterate), scale=1.0, threshold=0.0)
+            state.strengths = self._strengths
         state.iterate = iterate
 
     def epoch(self, target=None):
         """Visit every row of the problem once."""
         problem, state = self.problem, self.state
-        visits = visits_in_order(problem.rows)
-        if self.settings.shuffle:
-            visits = draw_visits(problem.rows, self._block, state.generator)
+        visits = self._draw()
         if state.n_steps == 0:
             self._begin(visits.order[0])
         for part in self._calls(visits):
-            sums = self._sums()
-            numbers, sum_numbers = sgd_epoch(
-                problem.X,
-                problem.y,
-                self._plan(part),
-                state.iterate,
-                sums,
-                problem.loss,
-                self._strengths,
-            )
-            state.iterate = Iterate(state.iterate.coef, *numbers)
+            for piece in self._rescaled(*self._plan(part)):
+                sums = self._sums()
+                numbers, sum_numbers = sgd_epoch(
+                    problem.X,
+                    problem.y,
+                    piece,
+                    state.iterate,
+                    sums,
+                    problem.loss,
+                    self._strengths,
+                )
+                state.iterate = Iterate(state.iterate.coef, *numbers)
+                if sums is not None:
+                    state.sums = Sums(sums.coef, *sum_numbers)
+                    state.n_averaged += len(piece.order)
             state.n_steps += len(part.order)
-            if sums is not None:
-                state.sums = Sums(sums.coef, *sum_numbers)
-                state.n_averaged += len(part.order)
+
+    def _draw(self):
+        """Return the visits of an epoch."""
+        rows = self.problem.rows
+        if not self.settings.shuffle:
+            return visits_in_order(rows)
+        return draw_visits(rows, self._block, self.state.generator)
 
     def _begin(self, first_row):
         """Start the intercept at the first target where bounded slopes are slow."""
@@ -249,7 +280,7 @@ class SGD:
         return state.sums or Sums(np.zeros_like(state.iterate.coef), 0.0, 0.0, 0.0)
 
     def _plan(self, visits):
-        """Return what to do at the steps of `visits`."""
+        """Return what to do at the steps of `visits`, and their undecayed sizes."""
         state, order = self.state, visits.order
         t = state.n_steps + np.arange(len(order), dtype=np.float64)
         relative, weights, sums = self._weigh(order)
@@ -260,7 +291,7 @@ class SGD:
             self._offset,
             state.plateau_factor,
         )
-        reaches = self._zeros[: len(order)]
+        reaches, eta0 = self._zeros[: len(order)], None
         if self._eta0 is None:
             squared = self._squared_lengths[order]
             length_sums = _running_sum(state.length_sum, weights * np.sqrt(squared))
@@ -278,7 +309,33 @@ class SGD:
             reaches = relative * (step_sizes * squared + intercept_steps)
         self._check_shrinkage(step_sizes)
         self._last_step_size = float(step_sizes[-1])
-        return Plan(*visits, step_sizes, relative, intercept_steps, reaches)
+        return Plan(*visits, step_sizes, relative, intercept_steps, reaches), eta0
+
+    def _rescaled(self, plan, eta0):
+        """Cut a plan where steps turn out to have been too long, and yield the pieces.
+
+        If the first rows are much shorter than those that follow, or their targets much
+        wider apart, all that they led to is out of scale, and a threshold would stay so.
+        When the undecayed step falls below half of what it was, all that happened since the
+        weights were 0 is scaled down with it, as if steps had been as short as that before.
+        """
+        state = self.state
+        if eta0 is None or not state.from_zero:
+            yield plan
+            return
+        start, n = 0, len(eta0)
+        while start < n:
+            longest = np.maximum.accumulate(np.append(state.longest_step, eta0[start:]))[1:]
+            too_long = np.flatnonzero(eta0[start:] < _TOO_LONG * longest)
+            stop = start + int(too_long[0]) if len(too_long) else n
+            if stop > start:
+                state.longest_step = float(longest[stop - start - 1])
+                yield plan.part(start, stop)
+            if stop < n:
+                factor = float(eta0[stop]) / state.longest_step
+                state.iterate = state.iterate._replace(scale=state.iterate.scale * factor)
+                state.longest_step = float(eta0[stop])
+            start = stop
 
     def _weigh(self, order):
         """Return weights relative to the mean of all so far, and to the first one.
@@ -307,29 +364,32 @@ class SGD:
         curvature = problem.loss.max_curvature or 1.0
         classifies = type(problem.loss) in CLASSIFICATION_LOSSES.values()
         step = _CLASSIFICATION_STEP if classifies else _REGRESSION_STEP
+        reach = self._reach(order)
         bounds = curvature * squared_length
         if self.settings.subgradient:  # L2 must not carry weights across 0
-            bounds += 2.0 * step * problem.l2
-        reach = self._reach(order)
-        largest = np.full(len(order), 1.0 / curvature)  # where all rows are 0 so far
-        step_sizes = np.divide(step * reach, bounds, out=largest, where=bounds > 0.0)
+            bounds += 2.0 * step * reach * problem.l2
+        none = np.zeros(len(order))  # where all rows are 0 so far
+        moves = (bounds > 0.0) & (squared_length > 0.0)
+        step_sizes = np.divide(step * reach, bounds, out=none, where=moves)
         return step_sizes, _INTERCEPT_STEP * reach / curvature
 
     def _reach(self, order):
         """Return by how much slopes are too flat to move predictions across the targets.
 
-        The slope of the squared error grows with the distance from the target. A loss
-        without curvature has slopes of one size, and its step must bring the scale.
+        The slope of the squared error grows with the distance from the target. A loss of
+        bounded slope needs steps that bring the scale of the targets.
         """
         loss = self.problem.loss
-        if loss.max_curvature is not None or loss.slope_bound is None:
+        if loss.slope_bound is None:
             return np.ones(len(order))
         y, seen = self.problem.y[order], self.state.target_range
         low = np.minimum(seen[0], np.minimum.accumulate(y))
         high = np.maximum(seen[1], np.maximum.accumulate(y))
         seen[:] = low[-1], high[-1]
-        deviation = (high - low) / 8.0
-        return np.maximum(1.0, deviation / loss.slope_bound)
+        reach = (high - low) / 8.0 / loss.slope_bound  # the deviation, about
+        if loss.max_curvature is not None:
+            return np.maximum(reach, 1.0)
+        return np.where(reach > 0.0, reach, 1.0)
 
     def _check_shrinkage(self, step_sizes):
         if not self.settings.subgradient:

@@ -12,14 +12,24 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skreg._adagrad import AdaGrad
 from skreg._objective import Certificate, null_model
+from skreg._schedules import SCHEDULES
 from skreg._sgd import SGD
 from skreg._svrg import SVRG
 from skreg._threads import single_threaded_blas
 
+
+def plain_descent(problem, settings, state):
+    """Return the descent of plain steps that the settings ask for."""
+    kind = AdaGrad if settings.schedule == "adagrad" else SGD
+    return kind(problem, settings, state)
+
+
 # The descent that each value of ``solver`` stands for; "auto" means one of the others.
-SOLVERS = {"sgd": SGD, "svrg": SVRG}
+SOLVERS = {"sgd": plain_descent, "svrg": SVRG}
 SOLVER_OPTIONS = ["auto", *SOLVERS]
+LEARNING_RATES = [*SCHEDULES, "adagrad"]
 
 _SEEN = ["objective", "loss", "penalty", "gap"]
 _HISTORY = ["epoch", *_SEEN, "n_nonzero", "step_size", "seconds"]
@@ -134,11 +144,13 @@ def _minimize(problem, descent, stopping, score):
         if waits and plateau.reached(value, least_fall) and not descent.reduce_step():
             converged = score is not None
             break
+    state = descent.state
     if best is not None:
         _, coef, intercept, certificate = best
+        state = state.moved_to(coef, intercept)
     history = {name: np.array(values) for name, values in history.items()}
     _warn(descent, epoch, converged, certificate, worst_start, target, stopping, score)
-    return Solution(coef, intercept, epoch, converged, certificate, history, descent.state)
+    return Solution(coef, intercept, epoch, converged, certificate, history, state)
 
 
 class Plateau:

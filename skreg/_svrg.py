@@ -75,6 +75,7 @@ class SVRG:
         self._refines = n_values(problem.X) < _FEW_VALUES
         self._n_stuck = 0
         self._n_refined = 0
+        self._polished = False
         coef, self._intercept = state.weights()
         self._coef = self._part.restrict(coef)
         if not problem.fit_intercept:
@@ -112,7 +113,7 @@ class SVRG:
         if not converged:
             return self._n_stuck > 1
         self._n_refined += 1
-        exact = is_exact(self._view) and not self._last_visited_rows
+        exact = is_exact(self._view) and self._polished
         enough = exact or self._n_stuck > 0 or self._n_refined > _REFINEMENTS
         return enough or not self._refines
 
@@ -180,6 +181,7 @@ class SVRG:
 
     def _visit_rows(self):
         """Take steps on all rows; return whether that leads to better weights."""
+        self._polished = False
         if self._row_steps is None:
             at_zero = not self._coef.any()
             self._row_steps = RowSteps(
@@ -209,12 +211,14 @@ class SVRG:
         """Run Newton's method on a part; return whether that leads to better weights."""
         explicit = size <= self._largest_matrix or self._rotates
         self._row_steps = None
+        self._polished = is_exact(self._view)
         if self._rotates:
             self._rotation = self._rotation or Rotation(self.problem)
             part = self._rotation
         elif size >= _NEARLY_ALL * len(wanted) or len(wanted) <= _FEW_FEATURES:
             newton = Newton(self.problem, self._coef, self._intercept, explicit, self._view)
             newton.run(target)
+            self._polished = target == 0.0  # it went on until nothing helped
             return self._accept(newton.coef, newton.intercept, newton.view)
         else:
             part = Columns(self.problem, np.sort(np.argpartition(-wanted, size)[:size]))

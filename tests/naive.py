@@ -47,6 +47,33 @@ def proximal_sgd(X, y, loss, steps, weights, l1, l2, coef=None, intercept=0.0):
         yield w.copy(), b
 
 
+def adagrad(X, y, loss, eta, weights, l1, l2, decay, coef, fit_intercept):
+    """Return (w, b) after an epoch of FTRL-Proximal steps, with the sums written out.
+
+    After t rows, w minimizes ``g @ w + t (l1 |w| + l2 w^2 / 2) + sum_i sigma_i (w - w_i)^2
+    / 2``, g the sum of gradients, sigma_i the change of the strength at row i, where the
+    weight was w_i. Decay divides w, and with it all w_i and g, by ``1 + decay``.
+    """
+    X = np.column_stack([X, np.ones(len(y)) * fit_intercept])
+    penalized = np.append(np.ones(X.shape[1] - 1), 0.0)
+    w = np.append(coef, 0.0)
+    g, squares, centers, s, l1_sum, l2_sum = (np.zeros(X.shape[1]) for _ in range(6))
+    for x, target, weight in zip(X, y, weights, strict=True):
+        gradient = weight * loss.derivative(target, x @ w) * x
+        squares += gradient**2
+        new_s = np.sqrt(squares) / eta
+        centers += (new_s - s) * w
+        g, s = g + gradient, new_s
+        l1_sum, l2_sum = l1_sum + l1 * penalized, l2_sum + l2 * penalized
+        with np.errstate(invalid="ignore"):
+            best = soft(centers - g, l1_sum) / (s + l2_sum)
+        w = np.where(s + l2_sum + l1_sum > 0.0, np.nan_to_num(best), w)
+        shrink = 1.0 + decay * penalized
+        w, g, centers = w / shrink, g / shrink, centers / shrink
+        l1_sum = l1_sum / shrink
+    return w[:-1], w[-1]
+
+
 def mean_before_threshold(X, y, loss, steps, weights, l1, l2, coef=None):
     """Return the mean of proximal SGD: ``soft`` of the means of what it is applied to."""
     v = np.zeros(X.shape[1]) if coef is None else np.array(coef)

@@ -15,7 +15,7 @@ FIT = (
     "import numpy as np, skreg\n"
     "from skreg._kernels import sgd_epoch\n"
     "X = np.random.RandomState(0).randn(30, 3)\n"
-    "model = skreg.SGDRegularizedRegressor(solver='sgd', max_iter=2, tol=None)\n"
+    "model = skreg.SGDRegularizedRegressor(solver='sgd', eta0=0.01, max_iter=2, tol=None)\n"
     "print(repr(model.set_params(shuffle=False).fit(X, X.sum(axis=1)).coef_.tolist()))\n"
     "stats = getattr(sgd_epoch, 'stats', None)\n"
     "print(sum(stats.cache_hits.values()) if stats else None)\n"
@@ -79,6 +79,28 @@ def test_truncated_cache_is_compiled_anew(warm, tmp_path, ending):
     result = run(FIT, folder, tmp_path / "cache")
     assert result.stdout.splitlines()[0] == coef
     assert result.stderr.count("skreg compiles in memory") == 1
+
+
+def test_code_of_another_signature_is_not_used(tmp_path):
+    """As happens when two processes give the same name to two files."""
+    (tmp_path / "double.py").write_text(
+        "from skreg._compile import compiled\n@compiled\ndef double(x):\n    return x + x\n"
+    )
+    code = (
+        "from double import double\n"
+        "print([double(3), double(0.25)], sum(double.stats.cache_hits.values()))\n"
+    )
+    environment = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{PACKAGE.parent}"}
+    cache = tmp_path / "cache"
+    for hits in (0, 2):
+        printed = run(code, tmp_path, cache, **environment).stdout
+        assert printed == f"[6, 0.5] {hits}\n"
+    one, other = cache.rglob("double.double-*.nbc")
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    assert run(code, tmp_path, cache, **environment).stdout == "[6, 0.5] 0\n"
+    assert run(code, tmp_path, cache, **environment).stdout == "[6, 0.5] 2\n"
 
 
 def test_cache_that_cannot_be_written(warm, tmp_path):

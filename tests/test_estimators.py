@@ -34,7 +34,7 @@ def labels(y):
     [(SGDRegularizedRegressor, SGDRegressor), (SGDRegularizedClassifier, SGDClassifier)],
 )
 def test_parameters_and_shapes_are_those_of_scikit_learn(data, ours, peer):
-    extra = {"mode", "solver"}
+    extra = {"mode", "solver", "weight_decay"}
     assert set(peer().get_params()) == set(ours().get_params()) - extra
     X, y = data
     for targets in [y] if ours is BOTH[0] else [labels(y), np.arange(60) % 3]:
@@ -489,3 +489,33 @@ def test_sparsified_models_stream_on(data, average):
     model.partial_fit(wide, y)
     twin.partial_fit(wide, y)
     assert_array_equal(model.coef_, twin.coef_)
+
+
+def test_impossible_changes_of_weights_are_refused(data):
+    X, y = data
+    for wrong in ([1.0], np.ones(9), np.full(4, np.nan)):
+        model = SGDRegularizedRegressor().partial_fit(X, y)
+        model.coef_ = np.array(wrong)
+        with pytest.raises(ValueError, match="coef_"):
+            model.partial_fit(X, y)
+    model = SGDRegularizedRegressor(eta0=1e-12, learning_rate="constant")
+    model.partial_fit(X, y).coef_ = np.arange(4)
+    assert_allclose(model.partial_fit(X, y).coef_, np.arange(4), atol=1e-9)
+
+
+def test_early_stopping_keeps_the_clock(data):
+    X, y = data
+    model = SGDRegularizedRegressor(early_stopping=True, random_state=0).fit(X, y)
+    n_steps = model.t_
+    assert n_steps > 50
+    model.set_params(early_stopping=False).partial_fit(X[:3], y[:3])
+    assert model.t_ == n_steps + 3
+
+
+def test_rows_of_weight_zero_may_hold_anything(data):
+    X, y = np.zeros((10, 3)), np.arange(10.0)
+    X[0] = 1.0
+    for solver in ("sgd", "svrg"):
+        model = SGDRegularizedRegressor(solver=solver, max_iter=5, tol=None)
+        model.fit(X, y, sample_weight=np.arange(10) > 0)
+        assert not model.coef_.any()

@@ -124,14 +124,14 @@ def test_take_columns(rng, storage, dtype, columns):
 
 
 def test_squares_that_are_no_sound_numbers_are_refused():
-    ones, zeros = np.ones((2, 2)), np.zeros((2, 2))
+    ones, zeros, rows = np.ones((2, 2)), np.zeros((2, 2)), np.arange(2)
     for X in (ones, as_rows(sparse.csr_matrix(ones))):
-        check_squares(np.array([1.0, 0.0]), X)
+        check_squares(np.array([1.0, 0.0]), X, rows)
         for squares in ([1.0, np.inf], [np.nan, 1.0], [0.0, 0.0], [1e-300, 0.0]):
             with pytest.raises(ValueError, match="squares of the features are too"):
-                check_squares(np.array(squares), X)
+                check_squares(np.array(squares), X, rows)
     for X in (zeros, as_rows(sparse.csr_matrix(zeros))):
-        check_squares(np.zeros(2), X)
+        check_squares(np.zeros(2), X, rows)
     for scale in (1e200, 1e-200):
         with pytest.raises(ValueError, match="Scale the features"):
             checked_row_norms(scale * ones, np.arange(2))

@@ -285,7 +285,7 @@ def test_warm_starts_go_on_where_the_last_fit_ended(offset_problem, average):
     parts = pickle.loads(pickle.dumps(parts)).set_params(max_iter=2).fit(X, y)
     assert_array_equal(parts.coef_, coef)
     assert parts.t_ == model.t_
-    with pytest.raises(ValueError, match=r"warm_start=True cannot go on from weights"):
+    with pytest.raises(ValueError, match=r"cannot go on from coef_ of shape"):
         parts.fit(X[:, :2], y)
 
 
@@ -322,3 +322,69 @@ def test_thresholds_pending_from_other_settings_are_settled(offset_problem):
             X, y, loss, 0.05 * ones, ones, l1, 0.0, coef=start, intercept=intercept
         )
         assert_allclose(model.coef_, w, rtol=1e-9)
+
+
+def test_changed_strengths_settle_what_is_pending(rng):
+    """Else a threshold due to the old alpha would hold all weights at 0."""
+    X = rng.normal(size=(500, 6))
+    y = 2 * X[:, 0] - X[:, 1]
+    for settings in ({}, {"learning_rate": "adagrad"}, {"average": True}):
+        model = SGDRegularizedRegressor(
+            penalty="l1", alpha=4.0, solver="sgd", random_state=0, max_iter=20, tol=None,
+            warm_start=True, **settings,
+        )  # fmt: skip
+        assert not model.fit(X, y).coef_.any()
+        model.set_params(alpha=0.1, max_iter=60).fit(X, y)
+        assert_array_equal(np.flatnonzero(model.coef_), [0, 1])
+        assert np.abs(model.coef_).min() < 1e-9 < 0.5 < np.abs(model.coef_[:2]).min()
+        model.partial_fit(X, y)
+        assert_array_equal(np.flatnonzero(model.coef_), [0, 1])
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "epsilon_insensitive"])
+@pytest.mark.parametrize("factor", [0.0, 1e-6, 1e-3])
+def test_short_first_rows_do_no_harm(rng, loss, factor):
+    X = 100.0 * rng.normal(size=(500, 6))
+    X[:5] *= factor
+    y = 0.02 * X[:, 0] - 0.01 * X[:, 1] + 0.1 * rng.normal(size=500)
+    settings = {"penalty": "l1", "alpha": 0.1, "max_iter": 60, "tol": None}
+    fits = [
+        SGDRegularizedRegressor(loss, solver="sgd", shuffle=False, **settings).fit(M, y)
+        for M in (X, sparse.csr_matrix(X))
+    ]
+    best = SGDRegularizedRegressor(loss, random_state=0, **settings).fit(X[5:], y[5:])
+    assert_allclose(fits[0].coef_, fits[1].coef_, rtol=1e-9)
+    assert_allclose(fits[0].coef_, best.coef_, atol=1e-3)
+
+
+def test_an_outlier_that_comes_first_is_forgotten(rng):
+    X = rng.normal(size=(500, 3))
+    y = X @ [1.0, 2.0, 0.0]
+    y[0] = 1e4
+    model = SGDRegularizedRegressor(
+        "huber", solver="sgd", shuffle=False, max_iter=50, tol=None
+    )
+    assert_allclose(model.fit(X, y).coef_, [1, 2, 0], atol=0.1)
+    assert abs(model.intercept_[0]) < 0.3
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e3, 1e6])
+@pytest.mark.parametrize("loss", ["huber", "epsilon_insensitive"])
+def test_losses_of_bounded_slope_follow_the_targets(rng, loss, factor):
+    X = rng.normal(size=(1000, 4))
+    y = factor * (X @ [2.0, -1.0, 0.0, 0.0] + 5.0 + 0.1 * rng.normal(size=1000))
+    for mode in ("proximal", "subgradient"):
+        model = SGDRegularizedRegressor(
+            loss, mode=mode, solver="sgd", epsilon=0.1 if factor > 1 else 1e-7,
+            max_iter=100, tol=None, random_state=0, alpha=1e-9,
+        )  # fmt: skip
+        model.fit(X, y)
+        assert_allclose(model.coef_ / factor, [2, -1, 0, 0], atol=0.1)
+
+
+def test_a_mean_that_begins_later_forgets_the_one_before(offset_problem):
+    _, X, y = offset_problem
+    model = SGDRegularizedRegressor(average=True, shuffle=False).partial_fit(X, y)
+    model.set_params(average=10_000).partial_fit(X, y)
+    plain = SGDRegularizedRegressor(shuffle=False).partial_fit(X, y).partial_fit(X, y)
+    assert_array_equal(model.coef_, plain.coef_)

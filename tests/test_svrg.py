@@ -515,3 +515,18 @@ def test_too_few_turns_warn(rng):
         model.fit(X, y)
     assert not model.converged_
     assert model.n_iter_ == 1
+
+
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+def test_weights_are_repetition_where_classes_are_nearly_apart(scale):
+    for seed in range(6):
+        rng = np.random.RandomState(seed)
+        X, y = scale * rng.randn(15, 30), (rng.rand(15) < 0.5).astype(int)
+        y[:2] = 0, 1
+        weights = rng.randint(1, 4, 15)
+        rows = np.repeat(np.arange(15), weights)
+        one = SGDRegularizedClassifier().fit(X, y, sample_weight=weights)
+        two = SGDRegularizedClassifier().fit(X[rows], y[rows])
+        assert_allclose(
+            one.decision_function(X), two.decision_function(X), rtol=1e-7, atol=1e-6
+        )

@@ -1,0 +1,320 @@
+r"""AdaGrad: a step size for each weight, from the gradients that it has seen.
+
+With :math:`g_{tj}` the derivatives of the loss in weight j, :math:`G_j` the sum of their
+squares and :math:`s_j = m_j \sqrt{G_j} / \eta`, the proximal steps are those of
+FTRL-Proximal (McMahan et al. 2013, after Duchi, Hazan and Singer 2011): after t rows
+
+.. math::
+    w_j = \frac{\operatorname{soft}(v_j, t\, l_1)}{s_j + t\, l_2}, \qquad
+    v_j \leftarrow v_j - g_{tj} + (s_j^{new} - s_j) w_j
+
+Only the features of a row change, and the two penalties are exact for all others, whatever
+rows they have missed. Without penalty this is :math:`w_j \leftarrow w_j - g_{tj} / s_j`.
+
+With a given `eta0`, :math:`\eta` is `eta0` and :math:`m_j = 1`, as in the papers. Else the
+steps are scale-free: :math:`m_j` is the largest :math:`|x_j|` so far, :math:`\eta` a number
+in the units of the targets, and slopes are bounded as those of plain steps are.
+
+*Decoupled* weight decay (Loshchilov and Hutter 2019) takes L2 out of these formulas: all
+weights shrink by the same factor :math:`1 + \eta_0 l_2` in each step, however large their
+gradients are. In subgradient mode *coupled* means that the penalty's gradients enter
+:math:`g_{tj}`, and with it :math:`G_j`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skreg._compile import IN_ORDER, compiled
+from skreg._kernels import Iterate
+from skreg._losses import CLASSIFICATION_LOSSES, bounded_slope, derivative
+from skreg._rows import prefetch_row, row_add, row_bounds, row_item, soft
+from skreg._sgd import SGD
+
+# The first step of a weight, times its largest feature, in the units of the targets.
+_STEP = 0.2
+# What the first weights are held with: nothing, but for a number to divide by.
+_FAINT = 1e-150
+_SMALLEST_SCALE = 1e-9
+# What is kept of each feature.
+_DUAL, _STRENGTH, _SQUARES, _LARGEST = range(4)
+
+
+class Memory(NamedTuple):
+    """What is carried from step to step.
+
+    A row of ``features`` holds v, s, G and m of a feature, the last row those of the
+    intercept; weights are ``scale * soft(v, threshold) / (s + ridge)``.
+    """
+
+    features: np.ndarray
+    scale: float
+    threshold: float
+    ridge: float
+    eta: float
+
+    def weights(self):
+        """Return the weights and the intercept."""
+        coef = _weights(self.features[:-1], self.scale, self.threshold, self.ridge)
+        dual, strength = self.features[-1, :2]
+        return coef, float(dual / strength)
+
+
+class Penalty(NamedTuple):
+    """What a step does to all weights: l1 and l2 by the formulas, a part by decay."""
+
+    l1: float
+    l2: float
+    decay: float
+
+
+class AdaGrad(SGD):
+    """The descent of one `Problem` by AdaGrad steps."""
+
+    def __init__(self, problem, settings, state):
+        if settings.average:
+            raise ValueError(
+                "learning_rate='adagrad' has no average. Use average=False, or another "
+                "learning_rate."
+            )
+        plain = settings._replace(schedule="constant", eta0=settings.eta0 or _STEP)
+        super().__init__(problem, plain, state)
+        self._scale_free = settings.eta0 is None
+        self._is_regression = type(problem.loss) not in CLASSIFICATION_LOSSES.values()
+        decoupled = settings.decoupled
+        self._penalty = Penalty(
+            problem.l1,
+            0.0 if decoupled else problem.l2,
+            self._eta0 * problem.l2 * decoupled,
+        )
+        if settings.subgradient and self._penalty.decay >= 1.0:
+            raise ValueError(
+                "In mode='subgradient' decoupled decay times the step must be below 1, but "
+                f"it is {self._penalty.decay:.3g}. Lower eta0 or alpha."
+            )
+
+    def _adjust_state(self):
+        """Take up the weights of another kind of descent."""
+        state = self.state
+        if state.memory is None:
+            coef, intercept = state.weights()
+            features = np.zeros((len(coef) + 1, 4))
+            features[:, _DUAL] = np.append(coef, intercept) * _FAINT
+            features[:, _STRENGTH] = _FAINT
+            features[-1, _LARGEST] = 1.0
+            state.memory = Memory(features, 1.0, 0.0, 0.0, 0.0)
+            state.iterate = Iterate(np.zeros(0), 1.0, 0.0, 0.0)
+        if state.strengths != self._strengths:  # what is pending was due to others
+            features = state.memory.features
+            features[:-1, _DUAL] = state.memory.weights()[0] * features[:-1, _STRENGTH]
+            eta = state.memory.eta
+            state.memory = Memory(features, 1.0, 0.0, 0.0, eta)
+            state.strengths = self._strengths
+        if not self.problem.fit_intercept:
+            state.memory.features[-1] = 0.0, _FAINT, 0.0, 1.0
+
+    def epoch(self, target=None):
+        """Visit every row of the problem once."""
+        problem, state = self.problem, self.state
+        visits = self._draw()
+        self._begin(visits.order[0])
+        for part in self._calls(visits):
+            weights, _, _ = self._weigh(part.order)
+            for start, stop, eta in self._pieces(part.order):
+                self._rescale(eta)
+                memory = state.memory
+                piece = part.part(start, stop)
+                function = _epoch if not self.settings.subgradient else _subgradient_epoch
+                numbers = function(
+                    problem.X,
+                    problem.y,
+                    *piece,
+                    weights[start:stop],
+                    memory,
+                    problem.loss,
+                    self._penalty,
+                    (self._scale_free, problem.fit_intercept),
+                )
+                state.memory = Memory(memory.features, *numbers, eta)
+            state.n_steps += len(part.order)
+        self._last_step_size = state.memory.eta
+
+    def _begin(self, first_row):
+        """Start the intercept of a regression at the first target."""
+        features = self.state.memory.features
+        untouched = self.state.n_steps == 0 and not features[:, _DUAL].any()
+        free = self._scale_free and self.problem.fit_intercept
+        if untouched and free and self._is_regression:
+            features[-1, _DUAL] = float(self.problem.y[first_row]) * _FAINT
+
+    def _pieces(self, order):
+        """Cut an order where the targets turn out to be wider: (start, stop, eta)."""
+        if (
+            not self._scale_free
+            or type(self.problem.loss) in CLASSIFICATION_LOSSES.values()
+        ):
+            return [(0, len(order), self._eta0)]
+        y, seen = self.problem.y[order], self.state.target_range
+        low = np.minimum(seen[0], np.minimum.accumulate(y))
+        high = np.maximum(seen[1], np.maximum.accumulate(y))
+        seen[:] = low[-1], high[-1]
+        # Powers of two change seldom. As long as all targets are one, any will do.
+        _, exponents = np.frexp(high - low)
+        cuts = np.flatnonzero(np.diff(exponents)) + 1
+        starts, stops = np.append(0, cuts), np.append(cuts, len(order))
+        etas = self._eta0 * np.ldexp(0.25, exponents[starts])  # about the deviation
+        return list(zip(starts.tolist(), stops.tolist(), etas.tolist(), strict=True))
+
+    def _rescale(self, eta):
+        """Change all steps, and no weight."""
+        memory = self.state.memory
+        if memory.eta not in (0.0, eta):
+            _change_strengths(memory, memory.eta / eta)
+        self.state.memory = memory._replace(eta=eta)
+
+
+@compiled
+def _weights(features, scale, threshold, ridge):
+    out = np.empty(features.shape[0])
+    for j in range(features.shape[0]):
+        out[j] = _weight(features, j, scale, threshold, ridge)
+    return out
+
+
+@compiled
+def _weight(features, j, scale, threshold, ridge):
+    return scale * soft(features[j, _DUAL], threshold) / (features[j, _STRENGTH] + ridge)
+
+
+@compiled
+def _change_strengths(memory, factor):
+    features, scale, threshold, ridge, _ = memory
+    last = features.shape[0] - 1
+    for j in range(features.shape[0]):
+        weight = _weight(features, j, scale, threshold, ridge) / scale
+        if j == last:
+            weight = features[j, _DUAL] / features[j, _STRENGTH]
+        change = (factor - 1.0) * features[j, _STRENGTH]
+        features[j, _STRENGTH] += change
+        features[j, _DUAL] += change * weight
+
+
+@compiled
+def _strength(features, j, x, slope, eta, scale_free):
+    """Return the strength of feature j after a gradient ``slope * x``."""
+    root = np.sqrt(features[j, _SQUARES] + (slope * x) ** 2)
+    if scale_free:
+        root *= max(features[j, _LARGEST], abs(x))
+    return max(root / eta, _FAINT)
+
+
+@compiled
+def _move(features, j, x, slope, bounded, weight, strength):
+    """Take the step of one feature, whose ``weight`` is without the scale."""
+    features[j, _DUAL] += (strength - features[j, _STRENGTH]) * weight - bounded * x
+    features[j, _STRENGTH] = strength
+    features[j, _SQUARES] += (slope * x) ** 2
+    features[j, _LARGEST] = max(features[j, _LARGEST], abs(x))
+
+
+@compiled(fastmath=IN_ORDER)
+def _raw_prediction(X, i, memory):
+    features, scale, threshold, ridge, _ = memory
+    last = features.shape[0] - 1
+    total = features[last, _DUAL] / features[last, _STRENGTH]
+    start, stop = row_bounds(X, i)
+    for k in range(start, stop):
+        j, x = row_item(X, i, k)
+        total += x * _weight(features, j, scale, threshold, ridge)
+    return total
+
+
+@compiled(fastmath=IN_ORDER)
+def _slopes(X, i, y, raw, row_weight, memory, loss, options):
+    """Return the slope of a row, and the part of it that a step can bear."""
+    features, _, _, ridge, eta = memory
+    scale_free, fit_intercept = options
+    slope = row_weight * derivative(loss, y, raw)
+    if not scale_free:
+        return slope, slope
+    last = features.shape[0] - 1
+    reach = 0.0
+    if fit_intercept:
+        reach = 1.0 / _strength(features, last, 1.0, slope, eta, True)
+    start, stop = row_bounds(X, i)
+    for k in range(start, stop):
+        j, x = row_item(X, i, k)
+        reach += x * x / (_strength(features, j, x, slope, eta, True) + ridge)
+    return slope, row_weight * bounded_slope(loss, y, raw, row_weight * reach)
+
+
+@compiled(fastmath=IN_ORDER)
+def _epoch(X, y, order, arrivals, row_weights, memory, loss, penalty, options):
+    """Take a proximal step on each row; return the scale, the threshold and the ridge."""
+    features, scale, threshold, ridge, eta = memory
+    scale_free, fit_intercept = options
+    last = features.shape[0] - 1
+    for n in range(order.shape[0]):
+        if n < arrivals.shape[0]:
+            prefetch_row(X, arrivals[n])
+        i = order[n]
+        now = Memory(features, scale, threshold, ridge, eta)
+        raw = _raw_prediction(X, i, now)
+        slope, bounded = _slopes(X, i, y[i], raw, row_weights[n], now, loss, options)
+        start, stop = row_bounds(X, i)
+        for k in range(start, stop):
+            j, x = row_item(X, i, k)
+            weight = _weight(features, j, 1.0, threshold, ridge)
+            strength = _strength(features, j, x, slope, eta, scale_free)
+            _move(features, j, x, slope, bounded / scale, weight, strength)
+        if fit_intercept:
+            weight = features[last, _DUAL] / features[last, _STRENGTH]
+            strength = _strength(features, last, 1.0, slope, eta, scale_free)
+            _move(features, last, 1.0, slope, bounded, weight, strength)
+        threshold += penalty.l1 / scale
+        ridge += penalty.l2
+        scale /= 1.0 + penalty.decay
+        if scale < _SMALLEST_SCALE:
+            features[:last, _DUAL] *= scale
+            threshold *= scale
+            scale = 1.0
+    return scale, threshold, ridge
+
+
+@compiled(fastmath=IN_ORDER)
+def _subgradient_epoch(X, y, order, arrivals, row_weights, memory, loss, penalty, options):
+    """Take a subgradient step of all weights on each row; return as `_epoch` does."""
+    features, eta = memory.features, memory.eta
+    scale_free, fit_intercept = options
+    last = features.shape[0] - 1
+    gradient = np.empty(last)
+    now = Memory(features, 1.0, 0.0, 0.0, eta)
+    for n in range(order.shape[0]):
+        i = order[n]
+        raw = _raw_prediction(X, i, now)
+        slope, bounded = _slopes(X, i, y[i], raw, row_weights[n], now, loss, options)
+        start, stop = row_bounds(X, i)
+        for k in range(start, stop):
+            j, x = row_item(X, i, k)
+            features[j, _LARGEST] = max(features[j, _LARGEST], abs(x))
+        for j in range(last):
+            weight = features[j, _DUAL] / features[j, _STRENGTH]
+            gradient[j] = penalty.l1 * np.sign(weight) + penalty.l2 * weight
+        row_add(X, i, bounded, gradient)
+        for j in range(last):
+            weight = features[j, _DUAL] / features[j, _STRENGTH]
+            features[j, _SQUARES] += gradient[j] ** 2
+            root = np.sqrt(features[j, _SQUARES])
+            strength = max(
+                (root * features[j, _LARGEST] if scale_free else root) / eta, _FAINT
+            )
+            weight -= penalty.decay * weight
+            if strength > _FAINT:
+                weight -= gradient[j] / strength
+            features[j, _DUAL] = weight * strength
+            features[j, _STRENGTH] = strength
+        if fit_intercept:
+            weight = features[last, _DUAL] / features[last, _STRENGTH]
+            strength = _strength(features, last, 1.0, slope, eta, scale_free)
+            _move(features, last, 1.0, slope, bounded, weight, strength)
+    return 1.0, 0.0, 0.0
