@@ -105,18 +105,50 @@ def take_columns(X, columns):
     """Return a copy of some columns, given in increasing order, in the same storage."""
     if not isinstance(X, CSR):
         return _read_only(np.take(X, columns, axis=1))
-    indices = X.indices.view(np.int32)
-    matrix = sparse.csr_matrix((X.data, indices, X.indptr), shape=X.shape)
-    return as_rows(matrix[:, columns])
+    places = np.full(X.shape[1], len(columns), dtype=np.uint32)  # for none
+    places[columns] = np.arange(len(columns))
+    indptr = np.zeros(X.shape[0] + 1, dtype=np.int64)
+    _count_taken(X.indices, X.indptr, places, len(columns), indptr)
+    data = np.empty(indptr[-1], dtype=X.data.dtype)
+    indices = np.empty(indptr[-1], dtype=np.uint32)
+    _take(*X[:3], places, len(columns), data, indices)
+    shape = (X.shape[0], len(columns))
+    return CSR(*map(_read_only, (data, indices, indptr)), shape)
+
+
+@compiled
+def _count_taken(indices, indptr, places, none, out):
+    for i in range(out.shape[0] - 1):
+        count = 0
+        for j in range(indptr[i], indptr[i + 1]):
+            count += places[indices[j]] < none
+        out[i + 1] = out[i] + count
+
+
+@compiled
+def _take(data, indices, indptr, places, none, out_data, out_indices):
+    n = 0
+    for j in range(indptr[indptr.shape[0] - 1]):
+        if places[indices[j]] < none:
+            out_data[n] = data[j]
+            out_indices[n] = places[indices[j]]
+            n += 1
 
 
 def mean_squares(X, weights):
     """Return the sums of ``weights * X^2`` over the rows, per feature."""
     if not isinstance(X, CSR):
         return np.einsum("i,ij,ij->j", weights, X, X)
-    weights_of_values = np.repeat(weights, np.diff(X.indptr))
-    squares = weights_of_values * np.square(X.data, dtype=np.float64)
-    return np.bincount(X.indices, squares, minlength=X.shape[1])
+    squares = np.zeros(X.shape[1])
+    _add_squares_of_csr(X.data, X.indices, X.indptr, weights, squares)
+    return squares
+
+
+@compiled(fastmath=IN_ORDER)
+def _add_squares_of_csr(data, indices, indptr, weights, out):
+    for i in range(weights.shape[0]):
+        for j in range(indptr[i], indptr[i + 1]):
+            out[indices[j]] += weights[i] * np.float64(data[j]) * np.float64(data[j])
 
 
 def row_norms_squared(X):
