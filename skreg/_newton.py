@@ -22,7 +22,7 @@ _HALVINGS = 30
 _ROWS_PER_FEATURE = 8
 # A row enters the matrix at the price of looking at it once per this many features. The
 # first sample costs about one look at all rows, if that allows for more rows.
-_MATRIX_SPEED = 20
+MATRIX_SPEED = 20
 _GROWTH = 4
 # The gap after a step, relative to that before, up to which a matrix serves; a matrix that
 # costs more than a few looks has to serve for longer.
@@ -55,9 +55,7 @@ class Newton:
         sampled = not self._quadratic and not isinstance(problem.X, CSR)
         if sampled:  # in a sample of sparse rows, rare features are missing
             n_features = len(coef) + 1
-            first = max(
-                _ROWS_PER_FEATURE * n_features, _MATRIX_SPEED * n_rows // n_features
-            )
+            first = max(_ROWS_PER_FEATURE * n_features, MATRIX_SPEED * n_rows // n_features)
             self._n_sampled = min(n_rows, first)
         # The minimum of a model that is not the objective need not be exact.
         self._max_rounds = 200 if self._quadratic else 10
@@ -76,7 +74,7 @@ class Newton:
                 self._matrix = None
             fresh = self._matrix is None
             improved = self._step(target)
-            n_looks = self._n_sampled * len(self.coef) / (_MATRIX_SPEED * len(problem.rows))
+            n_looks = self._n_sampled * len(self.coef) / (MATRIX_SPEED * len(problem.rows))
             enough = _FAIR if n_looks > _FEW_LOOKS else _GOOD
             served = improved and self.view.certificate.distance <= enough * before
             whole = self._n_sampled == len(problem.rows)

@@ -6,7 +6,8 @@ what is cheaper, and keeps the weights if they are better:
 * if few features matter, Newton's method on a working set: the features whose weights are
   not 0, or by the gradient should not be (Massias, Gramfort and Salmon 2018). Its columns
   are copied, unless they are nearly all, so that a step costs as much as they do;
-* else epochs of variance-reduced steps on all rows, which need no matrix and find out which
+* else, or if they promise to be at the target before the matrix of that method is computed,
+  epochs of variance-reduced steps on all rows, which need no matrix and find out which
   weights are not 0; once these stay the same, Newton's method by conjugate gradients
   finishes;
 * few dense rows of many features under L2 are rotated into as many features first.
@@ -14,7 +15,7 @@ what is cheaper, and keeps the weights if they are better:
 
 import numpy as np
 
-from skreg._newton import Newton, is_better, is_exact
+from skreg._newton import MATRIX_SPEED, Newton, is_better, is_exact
 from skreg._objective import feature_curvatures, look
 from skreg._parts import Columns, Rotation, without_empty_features
 from skreg._quadratic import violations
@@ -35,6 +36,10 @@ _FEW_FEATURES = 128
 # With fewer rows, steps on them do not pay.
 _MANY_ROWS = 1000
 _EPOCHS_PER_TURN = 3
+# A turn on rows costs about as much as this many looks at all rows. Where the matrix of a
+# model costs more than the second number, rows are tried before it.
+_LOOKS_PER_TURN = 5
+_TRIAL = 20
 # The support stands still when at most this part of it changes in a turn.
 _STILL = 0.02
 # A good turn leaves at most this part of the gap.
@@ -85,6 +90,7 @@ class SVRG:
         self._feature_curvatures = feature_curvatures(problem)
         self._n_turns = 0
         self._last_visited_rows = False
+        self._turns_left = np.inf
         self._rows_serve = True
         self._row_steps = None
         self._rotation = None
@@ -140,6 +146,10 @@ class SVRG:
         self._n_stuck = 0 if moved else self._n_stuck + 1
         self._n_turns += 1
         self._last_visited_rows = rows
+        left = self._view.certificate.distance
+        self._turns_left = np.inf
+        if 0.0 < left < gap and target > 0.0:
+            self._turns_left = np.log(max(left / target, 1.0)) / np.log(gap / left)
         good = self._view.certificate.distance <= _GOOD * gap
         if rows and moved and self.problem.l1 > 0.0:
             n_changed = np.count_nonzero(support != (self._coef != 0.0))
@@ -176,8 +186,17 @@ class SVRG:
             return not self._last_visited_rows
         if size > self._largest_matrix and not self._rotates:
             return self._rows_serve
-        many_rows = len(self.problem.rows) >= _MANY_ROWS
-        return self._n_turns == 0 and many_rows and n_wanted > _LARGEST_MATRIX
+        if self._rotates or len(self.problem.rows) < _MANY_ROWS:
+            return False
+        if self._n_turns == 0:
+            return n_wanted > _LARGEST_MATRIX or self._looks_of_matrix(size) > _TRIAL
+        return self._last_visited_rows and self._turns_left * _LOOKS_PER_TURN < (
+            self._looks_of_matrix(size)
+        )
+
+    def _looks_of_matrix(self, size):
+        """Return how many looks at all rows cost as much as the matrix of a dense model."""
+        return 0.0 if self._is_sparse else size / MATRIX_SPEED
 
     def _visit_rows(self):
         """Take steps on all rows; return whether that leads to better weights."""
