@@ -197,6 +197,7 @@ class SGD:
         if not self.adapts:
             return False
         self.state.plateau_factor /= 5.0
+        self._settle()  # smaller steps could hardly make up for the noise of larger ones
         return self.state.plateau_factor > _SMALLEST_FACTOR
 
     def _adjust_state(self):
@@ -213,13 +214,18 @@ class SGD:
             iterate = iterate._replace(intercept=0.0)
             if state.sums is not None:
                 state.sums = state.sums._replace(intercept=0.0)
-        if state.strengths != self._strengths:  # what is pending was due to others
-            if state.sums is not None:
-                coef_sum = state.weights()[0] * state.n_averaged
-                state.sums = state.sums._replace(coef=coef_sum, scale=0.0, threshold=0.0)
-            iterate = iterate._replace(coef=settled(iterate), scale=1.0, threshold=0.0)
-            state.strengths = self._strengths
         state.iterate = iterate
+        if state.strengths != self._strengths:  # what is pending was due to others
+            self._settle()
+            state.strengths = self._strengths
+
+    def _settle(self):
+        """Forget what thresholds have left pending at weights of 0."""
+        state, iterate = self.state, self.state.iterate
+        if state.sums is not None:
+            coef_sum = state.weights()[0] * state.n_averaged
+            state.sums = state.sums._replace(coef=coef_sum, scale=0.0, threshold=0.0)
+        state.iterate = iterate._replace(coef=settled(iterate), scale=1.0, threshold=0.0)
 
     def epoch(self, target=None):
         """Visit every row of the problem once."""
