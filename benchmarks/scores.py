@@ -62,6 +62,7 @@ def main():
     parser.add_argument("--data", required=True, help="folder of the real data sets")
     parser.add_argument("--names", default=",".join(REGRESSION + CLASSIFICATION))
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--learning-rate", default="auto", help="of skreg")
     arguments = parser.parse_args()
     path = Path(arguments.data) / "load.py"
     spec = importlib.util.spec_from_file_location("load", path)
@@ -82,7 +83,7 @@ def main():
             candidates = {"optimal": {"learning_rate": "optimal"}} | {
                 f"{eta0:g}": {"learning_rate": "invscaling", "eta0": eta0} for eta0 in STEPS
             }
-        ours.set_params(solver="sgd")
+        ours.set_params(solver="sgd", learning_rate=arguments.learning_rate)
         for kind in ("scaled", "raw"):
             X, y = data_of(loader, name, kind)
             data = divided(X, y, loader.split(name), name in CLASSIFICATION)

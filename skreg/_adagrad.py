@@ -81,12 +81,9 @@ class AdaGrad(SGD):
         super().__init__(problem, plain, state)
         self._scale_free = settings.eta0 is None
         self._is_regression = type(problem.loss) not in CLASSIFICATION_LOSSES.values()
-        decoupled = settings.decoupled
-        self._penalty = Penalty(
-            problem.l1,
-            0.0 if decoupled else problem.l2,
-            self._eta0 * problem.l2 * decoupled,
-        )
+        self._penalty = Penalty(problem.l1, problem.l2, 0.0)
+        if settings.decoupled:
+            self._penalty = Penalty(problem.l1, 0.0, self._eta0 * problem.l2)
         if settings.subgradient and self._penalty.decay >= 1.0:
             raise ValueError(
                 "In mode='subgradient' decoupled decay times the step must be below 1, but "
@@ -124,7 +121,7 @@ class AdaGrad(SGD):
                 self._rescale(eta)
                 memory = state.memory
                 piece = part.part(start, stop)
-                function = _epoch if not self.settings.subgradient else _subgradient_epoch
+                function = _subgradient_epoch if self.settings.subgradient else _epoch
                 numbers = function(
                     problem.X,
                     problem.y,
@@ -149,17 +146,10 @@ class AdaGrad(SGD):
 
     def _pieces(self, order):
         """Cut an order where the targets turn out to be wider: (start, stop, eta)."""
-        if (
-            not self._scale_free
-            or type(self.problem.loss) in CLASSIFICATION_LOSSES.values()
-        ):
+        if not (self._scale_free and self._is_regression):
             return [(0, len(order), self._eta0)]
-        y, seen = self.problem.y[order], self.state.target_range
-        low = np.minimum(seen[0], np.minimum.accumulate(y))
-        high = np.maximum(seen[1], np.maximum.accumulate(y))
-        seen[:] = low[-1], high[-1]
         # Powers of two change seldom. As long as all targets are one, any will do.
-        _, exponents = np.frexp(high - low)
+        _, exponents = np.frexp(self._target_widths(order))
         cuts = np.flatnonzero(np.diff(exponents)) + 1
         starts, stops = np.append(0, cuts), np.append(cuts, len(order))
         etas = self._eta0 * np.ldexp(0.25, exponents[starts])  # about the deviation

@@ -19,7 +19,6 @@ from sklearn.utils.validation import (
 from skreg._inputs import check_finite, check_rows
 from skreg._objective import Problem
 from skreg._order import generator_state
-from skreg._sgd import SGDSettings, SGDState
 from skreg._solvers import (
     LEARNING_RATES,
     SOLVER_OPTIONS,
@@ -29,6 +28,7 @@ from skreg._solvers import (
     minimize,
     solver_for,
 )
+from skreg._state import SGDSettings, SGDState
 from skreg.penalties import strengths
 
 # Set by `fit` only: they describe a fit as a whole.

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent: what is carried from epoch to epoch, and how it moves.
+"""Stochastic gradient descent: how long each step is, and what happens between two calls.
 
 Step sizes that the user does not give are scale-free: with R the squared mean length of the
 rows seen so far and L the curvature bound of the loss, the weights start with steps of
@@ -9,18 +9,15 @@ weights do no harm. Everything here depends only on rows already visited, so an 
 come in one piece or in many.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
-
 import numpy as np
-from scipy import sparse
 
 from skreg._kernels import Iterate, Plan, Strengths, Sums, sgd_epoch
 from skreg._losses import CLASSIFICATION_LOSSES
 from skreg._objective import certify, feature_curvatures
 from skreg._order import block_length, draw_visits, visits_in_order
-from skreg._rows import bytes_per_row, checked_row_norms, settle
+from skreg._rows import bytes_per_row, checked_row_norms
 from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
+from skreg._state import settled
 
 # Compiled calls are short enough for Ctrl-C to be heard in between.
 _BYTES_PER_CALL = 1 << 29
@@ -38,98 +35,6 @@ _INTERCEPT_HORIZON = 100.0
 _TOO_LONG = 0.5
 # "adaptive" gives up when its plateaus have divided the step by more than this.
 _SMALLEST_FACTOR = 1e-6
-
-
-class SGDSettings(NamedTuple):
-    """What the user chose for the descent, independent of the objective."""
-
-    subgradient: bool
-    schedule: str
-    eta0: float | None
-    power_t: float
-    shuffle: bool
-    average: int  # number of the first step in the mean, counted from 1; 0 for no mean
-    early_stopping: bool
-    decoupled: bool = False  # whether L2 shrinks all weights alike
-
-
-@dataclass
-class SGDState:
-    """All that a descent needs to go on later, in plain numbers and arrays."""
-
-    iterate: Iterate
-    generator: np.ndarray
-    n_steps: int = 0
-    plateau_factor: float = 1.0
-    n_weighed: int = 0  # rows that the sums below are over
-    first_weight: float = 0.0
-    weight_sum: float = 0.0
-    length_sum: float = 0.0
-    target_range: np.ndarray = field(default_factory=lambda: np.array([np.inf, -np.inf]))
-    from_zero: bool = False  # whether the weights are all 0 at the start
-    longest_step: float = 0.0  # in the sense of `SGD._rescale`
-    strengths: Strengths | None = None  # of the steps taken so far
-    sums: Sums | None = None
-    n_averaged: int = 0
-    memory: Any = None  # of AdaGrad steps, which have no iterate
-
-    @classmethod
-    def start(cls, coef, intercept, generator):
-        """Return the state of a descent from given weights."""
-        coef = np.array(coef, dtype=np.float64)
-        iterate = Iterate(coef, 1.0, 0.0, float(intercept))
-        return cls(iterate, generator, from_zero=not coef.any())
-
-    def moved_to(self, coef, intercept):
-        """Return the state at other weights; the clock is the same."""
-        iterate = Iterate(np.array(coef, dtype=np.float64), 1.0, 0.0, float(intercept))
-        return replace(
-            self, iterate=iterate, sums=None, n_averaged=0, memory=None, from_zero=False
-        )
-
-    def sparse(self):
-        """Return the state with sparse arrays, which are smaller if most are 0."""
-        return self._with(lambda coef: sparse.csr_matrix(coef))
-
-    def dense(self):
-        """Return the state, able to go on, with copies of its arrays."""
-        return self._with(lambda coef: _dense(coef).copy())
-
-    def _with(self, change):
-        sums = self.sums
-        if sums is not None:
-            sums = sums._replace(coef=change(sums.coef))
-        iterate = self.iterate._replace(coef=change(self.iterate.coef))
-        memory = self.memory
-        if memory is not None:
-            memory = memory._replace(features=change(memory.features))
-        others = {
-            "generator": self.generator.copy(),
-            "target_range": self.target_range.copy(),
-        }
-        return replace(self, iterate=iterate, sums=sums, memory=memory, **others)
-
-    def weights(self):
-        """Return the weights and the intercept, all that is pending settled."""
-        if self.memory is not None:
-            return self.memory.weights()
-        if not self.n_averaged:
-            return settled(self.iterate), self.iterate.intercept
-        coef_sum, scale_sum, threshold, intercept = self.sums
-        total = coef_sum + scale_sum * self.iterate.coef
-        mean = Iterate(total, 1.0 / self.n_averaged, threshold, intercept)
-        return settled(mean), intercept / self.n_averaged
-
-
-def _dense(array):
-    if not sparse.issparse(array):
-        return array
-    return array.toarray() if array.shape[0] > 1 else array.toarray().ravel()
-
-
-def settled(iterate):
-    """Return the weights of an iterate, all that is pending settled."""
-    return settle(iterate.coef, iterate.scale, iterate.threshold)
 
 
 class SGD:
@@ -388,14 +293,18 @@ class SGD:
         loss = self.problem.loss
         if loss.slope_bound is None:
             return np.ones(len(order))
+        reach = self._target_widths(order) / 8.0 / loss.slope_bound  # the deviation, about
+        if loss.max_curvature is not None:
+            return np.maximum(reach, 1.0)
+        return np.where(reach > 0.0, reach, 1.0)
+
+    def _target_widths(self, order):
+        """Return at each row how far apart the targets so far are."""
         y, seen = self.problem.y[order], self.state.target_range
         low = np.minimum(seen[0], np.minimum.accumulate(y))
         high = np.maximum(seen[1], np.maximum.accumulate(y))
         seen[:] = low[-1], high[-1]
-        reach = (high - low) / 8.0 / loss.slope_bound  # the deviation, about
-        if loss.max_curvature is not None:
-            return np.maximum(reach, 1.0)
-        return np.where(reach > 0.0, reach, 1.0)
+        return high - low
 
     def _check_shrinkage(self, step_sizes):
         if not self.settings.subgradient:

@@ -21,7 +21,7 @@ from skreg._parts import Columns, Rotation, without_empty_features
 from skreg._quadratic import violations
 from skreg._row_steps import RowSteps
 from skreg._rows import CSR, n_values
-from skreg._sgd import SGDState
+from skreg._state import SGDState
 
 # The matrix of a model is held for at most this many features, or if steps on rows have
 # ceased to serve, for the second number of them.
@@ -184,9 +184,11 @@ class SVRG:
     def _visits_rows(self, size, n_wanted):
         if self._n_stuck:
             return not self._last_visited_rows
-        if size > self._largest_matrix and not self._rotates:
+        if self._rotates:
+            return False
+        if size > self._largest_matrix:
             return self._rows_serve
-        if self._rotates or len(self.problem.rows) < _MANY_ROWS:
+        if len(self.problem.rows) < _MANY_ROWS:
             return False
         if self._n_turns == 0:
             return n_wanted > _LARGEST_MATRIX or self._looks_of_matrix(size) > _TRIAL
