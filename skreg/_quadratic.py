@@ -18,9 +18,9 @@ from skreg._rows import soft
 _FIRST_SWEEPS = 10
 # This many operations of sweeps are cheaper than what surrounds them.
 _SMALL_WORK = 100_000
-# Sweeps serve if each gains at most this part of what the last one did, until they have
-# brought the objective this much nearer to its minimum than asked for: a duality gap is
-# more sensitive, a first-order measure of what is of second order here.
+# Sweeps end early if each gains at most this part of what the last one did and they have
+# brought the objective this much nearer to its minimum than asked for. What remains, the
+# Newton step finds: in a duality gap of badly scaled features it may still be much.
 _FAST = 0.5
 _SURPLUS = 1e-10
 # Added to the diagonal, relative to it, where rounding spoils a factorization.
@@ -49,10 +49,9 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, max_rounds=2
     least_sweeps = _SMALL_WORK // n**2
     n_sweeps = max(_FIRST_SWEEPS, least_sweeps)
     for _ in range(max_rounds):
-        enough = _SURPLUS * tolerance
-        left = coordinate_sweeps(hessian, coef, slopes, l1, n_sweeps, enough)
+        coordinate_sweeps(hessian, coef, slopes, l1, n_sweeps, _SURPLUS * tolerance)
         support = np.flatnonzero(coef)
-        if len(support) == 0 or left <= enough:
+        if len(support) == 0:
             break
         new, settled = _newton_step(hessian, coef, slopes, l1, support)
         slopes += (new - coef[support]) @ hessian[support]
@@ -79,10 +78,9 @@ def violations(coef, slopes, l1):
 def coordinate_sweeps(hessian, coef, slopes, l1, n_sweeps, tolerance):
     """Minimize over one weight after the other, in place; a zero stays cheap.
 
-    Return an estimate of what is left to gain, infinity if sweeps are too slow to tell;
-    not more than `tolerance` ends them early.
+    Sweeps end early when what is left to gain seems to be at most `tolerance`.
     """
-    left, last_gain = np.inf, np.inf
+    last_gain = np.inf
     for _ in range(n_sweeps):
         gain = 0.0
         for j in range(coef.shape[0]):
@@ -98,11 +96,9 @@ def coordinate_sweeps(hessian, coef, slopes, l1, n_sweeps, tolerance):
                 row = hessian[j]
                 for k in range(coef.shape[0]):
                     slopes[k] += step * row[k]
-        left = gain if gain <= _FAST * last_gain else np.inf
-        last_gain = gain
-        if left <= tolerance:
+        if gain <= min(_FAST * last_gain, tolerance):
             break
-    return left
+        last_gain = gain
 
 
 def _newton_step(hessian, coef, slopes, l1, support):

@@ -167,3 +167,14 @@ def test_sweeps_are_coordinate_descent(rng, l1):
     expected = naive.coordinate_descent(hessian, gradient, np.zeros(12), l1, 0.0, 3)
     assert_allclose(w, expected, rtol=1e-10, atol=1e-14)
     assert_allclose(slopes, gradient + hessian @ w, rtol=1e-10, atol=1e-12)
+
+
+def test_optimality_conditions_hold_where_sweeps_are_quick_and_features_large(rng):
+    """A gap multiplies what is left by the objective, which is large beside l1 here."""
+    units = np.exp(rng.normal(7.0, 2.0, size=20))
+    roots = np.eye(20) + 0.02 * rng.normal(size=(20, 20))
+    hessian = units[:, np.newaxis] * (roots.T @ roots) * units
+    gradient, l1 = units * rng.normal(scale=1e5, size=20), 1e-4
+    coef = minimize_quadratic(hessian.copy(), gradient, np.zeros(20), l1, 0.0, 1e6)
+    left = violations(coef, gradient + hessian @ coef, l1)
+    assert_allclose(left / units, 0.0, atol=1e-9)
