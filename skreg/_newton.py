@@ -3,12 +3,12 @@
 Each step minimizes the penalty plus a quadratic model of the loss. If there are few
 features, the model's matrix is held. Its dense rows are sampled, unless the model is the
 objective itself (squared error), more of them when the model proves poor, and it is kept
-as long as it serves (Byrd et al. 2011). Otherwise conjugate gradients move the weights
-that are not 0, or ought not to be, and none across 0 (Andrew and Gao 2007).
+as long as it serves (Byrd et al. 2011). Otherwise, or if few products with it suffice,
+conjugate gradients move the weights that are not 0, or ought not to be, and none across 0
+(Andrew and Gao 2007).
 """
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, cg
 
 from skreg._kernels import curvature_pass, hessian_product
 from skreg._losses import HalfSquaredError
@@ -32,8 +32,13 @@ _FEW_LOOKS = 3
 # Where a loss is flat, or nearly so, a model is curved by this part of the loss's largest
 # curvature, so that each step has an end.
 _SMALLEST_CURVATURE = 1e-7
-_CG_STEPS = 30
-_CG_TOLERANCE = 0.3
+# What conjugate gradients leave of the gradient, and how many products they may take.
+_CG_TOLERANCE = 0.15
+_CG_PRODUCTS = 30
+# After so many, their pace is known well enough to give up; a model that is the objective
+# itself is solved until the gap is about this part of the target, squared.
+_CG_TRIAL = 4
+_CG_SURPLUS = 0.2
 # Two objectives that differ by less than this, relative to them, differ by rounding; a
 # gap of this size is rounding, too.
 _NOISE = 1e-14
@@ -73,7 +78,11 @@ class Newton:
             if exact and not self._quadratic:
                 self._matrix = None
             fresh = self._matrix is None
-            improved = self._step(target)
+            if self._explicit:
+                improved = self._step(*self._model_direction(target))
+            else:
+                *step, _ = self._cg_direction(_CG_TOLERANCE, _CG_PRODUCTS, _CG_PRODUCTS)
+                improved = self._step(*step)
             n_looks = self._n_sampled * len(self.coef) / (MATRIX_SPEED * len(problem.rows))
             enough = _FAIR if n_looks > _FEW_LOOKS else _GOOD
             served = improved and self.view.certificate.distance <= enough * before
@@ -86,16 +95,36 @@ class Newton:
                 if fresh:
                     self._n_sampled = min(len(problem.rows), _GROWTH * self._n_sampled)
 
+    def run_products(self, target, budget):
+        """Step without a matrix as long as that promises to be cheap.
+
+        A step takes some products with the model's matrix, each of which costs as much as
+        a look at all rows. Return whether `budget` of them brought the gap to `target`,
+        which is positive.
+        """
+        exact = self._quadratic and self.problem.l1 == 0.0
+        while (gap := self.view.certificate.distance) > target:
+            # The objective falls with the square of what a step leaves of the gradient.
+            tolerance = _CG_TOLERANCE
+            if exact:
+                needed = _CG_SURPLUS * np.sqrt(target / gap)
+                tolerance = np.clip(needed, _NOISE, _CG_TOLERANCE)
+            n_steps = max(1.0, np.log(gap / target) / -np.log(tolerance**2))
+            most = int(budget / n_steps)
+            *step, n_products = self._cg_direction(tolerance, _CG_TRIAL, most)
+            budget -= n_products
+            if not self._step(*step) or n_products == most:
+                return False
+        return True
+
     def _look(self, coef, intercept):
         return look(self.problem, coef, intercept, self._feature_curvatures)
 
-    def _step(self, target):
-        """Move to better weights; return whether there are any."""
-        if self._explicit:
-            direction, shift = self._model_direction(target)
-            signs = None
-        else:
-            direction, shift, signs = self._cg_direction()
+    def _step(self, direction, shift, signs=None):
+        """Move to better weights; return whether there are any.
+
+        With `signs`, those that weights may have, no weight moves across 0.
+        """
         size = 1.0
         for _ in range(_HALVINGS):
             coef = self.coef + size * direction
@@ -147,7 +176,7 @@ class Newton:
             return direction, 0.0
         return direction, float(-gradient[-1] / matrix[-1, -1] - coupling @ direction)
 
-    def _cg_direction(self):
+    def _cg_direction(self, tolerance, least, most):
         problem, coef = self.problem, self.coef
         left = left_open(problem, coef, self.view)
         moves = left != 0.0
@@ -167,18 +196,45 @@ class Newton:
             hessian_product(problem.X, rows, curvatures, vector, out)
             return np.where(moves, out, 0.0)
 
-        shape = (len(left), len(left))
-        step, _ = cg(
-            LinearOperator(shape, matvec=hessian, dtype=np.float64),
-            -left,
-            rtol=_CG_TOLERANCE,
-            maxiter=_CG_STEPS,
-            M=LinearOperator(shape, matvec=lambda r: r / self._diagonal, dtype=np.float64),
+        step, n_products = conjugate_gradients(
+            hessian, -left, self._diagonal, tolerance, least, most
         )
         signs = None
         if problem.l1 > 0.0:
             signs = np.where(coef != 0.0, np.sign(coef), -np.sign(left[:-1]))
-        return step[:-1], float(step[-1]), signs
+        return step[:-1], float(step[-1]), signs, n_products
+
+
+def conjugate_gradients(product, right_side, diagonal, tolerance, least, most):
+    """Solve a positive semidefinite system, preconditioned by its diagonal.
+
+    Return the solution, whose residual is at most `tolerance` times the right side, and
+    the number of products it took. Return `most` and what there is if the number would be
+    larger, or after `least` of them seems to become larger.
+    """
+    solution, direction = np.zeros_like(right_side), np.zeros_like(right_side)
+    residual, lengths = right_side.copy(), []
+    for n_products in range(most):
+        scaled = residual / diagonal
+        lengths.append(np.sqrt(residual @ scaled))
+        if lengths[-1] <= tolerance * lengths[0]:
+            return solution, n_products
+        half = n_products // 2
+        pace = np.log(lengths[half] / lengths[-1]) * (most - n_products)
+        way = np.log(lengths[-1] / (tolerance * lengths[0])) * (n_products - half)
+        if n_products >= least and pace < way:
+            break
+        if n_products > 0:
+            direction *= (lengths[-1] / lengths[-2]) ** 2
+        direction += scaled
+        image = product(direction)
+        bend = direction @ image
+        if not bend > 0.0:
+            return solution, n_products
+        size = lengths[-1] ** 2 / bend
+        solution += size * direction
+        residual -= size * image
+    return solution, most
 
 
 def left_open(problem, coef, view):

@@ -6,6 +6,8 @@ what is cheaper, and keeps the weights if they are better:
 * if few features matter, Newton's method on a working set: the features whose weights are
   not 0, or by the gradient should not be (Massias, Gramfort and Salmon 2018). Its columns
   are copied, unless they are nearly all, so that a step costs as much as they do;
+* before a dense matrix of many features is computed, a few products with it, as long as
+  they promise to make it needless;
 * else, or if they promise to be at the target before the matrix of that method is computed,
   epochs of variance-reduced steps on all rows, which need no matrix and find out which
   weights are not 0; once these stay the same, Newton's method by conjugate gradients
@@ -33,11 +35,11 @@ _FIRST_FEATURES = 100
 # there are not more features than these.
 _NEARLY_ALL = 0.6
 _FEW_FEATURES = 128
-# With fewer rows, steps on them do not pay.
+# With fewer rows, neither steps on them nor doing without a matrix pays.
 _MANY_ROWS = 1000
 _EPOCHS_PER_TURN = 3
 # A turn on rows costs about as much as this many looks at all rows. Where the matrix of a
-# model costs more than the second number, rows are tried before it.
+# model costs more than the second number, products with it are tried first.
 _LOOKS_PER_TURN = 5
 _TRIAL = 20
 # The support stands still when at most this part of it changes in a turn.
@@ -92,6 +94,7 @@ class SVRG:
         self._last_visited_rows = False
         self._turns_left = np.inf
         self._rows_serve = True
+        self._products_serve = True
         self._row_steps = None
         self._rotation = None
 
@@ -137,10 +140,12 @@ class SVRG:
         """Take a turn; a gap of `target` is small enough."""
         gap, support = self._view.certificate.distance, self._coef != 0.0
         wanted = self._wanted()
-        size = self._working_size(wanted)
-        rows = self._visits_rows(size, np.count_nonzero(wanted))
+        n_wanted, size = np.count_nonzero(wanted), self._working_size(wanted)
+        rows = self._visits_rows(size, n_wanted)
         if rows:
             moved = self._visit_rows()
+        elif self._tries_products(n_wanted) and gap > target > 0.0:
+            moved = self._try_products(n_wanted, target)
         else:
             moved = self._run_newton(wanted, size, 0.0 if self._refines else target)
         self._n_stuck = 0 if moved else self._n_stuck + 1
@@ -191,7 +196,7 @@ class SVRG:
         if len(self.problem.rows) < _MANY_ROWS:
             return False
         if self._n_turns == 0:
-            return n_wanted > _LARGEST_MATRIX or self._looks_of_matrix(size) > _TRIAL
+            return n_wanted > _LARGEST_MATRIX
         return self._last_visited_rows and self._turns_left * _LOOKS_PER_TURN < (
             self._looks_of_matrix(size)
         )
@@ -248,6 +253,21 @@ class SVRG:
         newton.run(max(_OF_TARGET * target, _OF_GAP * first_gap))
         coef = part.expand(newton.coef)
         return self._accept(coef, newton.intercept, self._look(coef, newton.intercept))
+
+    def _tries_products(self, n_wanted):
+        many_rows = len(self.problem.rows) >= _MANY_ROWS
+        dear = self._looks_of_matrix(n_wanted) > _TRIAL
+        return self._products_serve and many_rows and dear
+
+    def _try_products(self, n_wanted, target):
+        """Do without a matrix what can be done at its price.
+
+        Return whether that leads to better weights.
+        """
+        newton = Newton(self.problem, self._coef, self._intercept, False, self._view)
+        budget = self._looks_of_matrix(n_wanted)
+        self._products_serve = newton.run_products(target, budget)
+        return self._accept(newton.coef, newton.intercept, newton.view)
 
     def _accept(self, coef, intercept, view):
         """Go to other weights if they are better; return whether they are."""

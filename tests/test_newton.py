@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg._newton import Newton
+from skreg._newton import Newton, conjugate_gradients
 from skreg._objective import Problem
 from skreg._rows import as_rows
 
@@ -161,3 +161,45 @@ def test_squares_that_overflow_are_refused(rng):
         pytest.raises(ValueError, match="squares of the features are too large"),
     ):
         from_zero(problem, True).run(1e-9)
+
+
+def test_conjugate_gradients_solve_a_system(rng):
+    A = rng.normal(size=(30, 20))
+    matrix, b = A.T @ A, rng.normal(size=20)
+    diagonal = matrix.diagonal().copy()
+    solution, n_products = conjugate_gradients(
+        lambda v: matrix @ v, b, diagonal, 1e-10, 100, 100
+    )
+    assert_allclose(solution, np.linalg.solve(matrix, b), rtol=1e-6)
+    assert 4 < n_products < 40
+
+
+@pytest.mark.parametrize("spread", [0.0, 8.0])
+def test_conjugate_gradients_give_up_when_the_pace_is_too_slow(rng, spread):
+    directions = np.linalg.qr(rng.normal(size=(200, 200)))[0]
+    matrix = (directions * np.exp(spread * rng.random(200))) @ directions.T
+    b, products = rng.normal(size=200), []
+
+    def product(v):
+        products.append(v)
+        return matrix @ v
+
+    _, n_products = conjugate_gradients(product, b, matrix.diagonal(), 1e-4, 4, 40)
+    assert n_products == (1 if spread == 0.0 else 40)
+    assert len(products) <= 20
+    assert conjugate_gradients(product, b, matrix.diagonal(), 1e-4, 4, 0)[1] == 0
+
+
+@pytest.mark.parametrize(("l1", "l2"), PENALTIES)
+@pytest.mark.parametrize("name", SMOOTH)
+def test_products_reach_the_optimum_or_their_budget(rng, name, l1, l2):
+    problem = make_problem(rng, name, l1, l2)
+    target = 1e-7
+    newton = from_zero(problem, False)
+    assert newton.run_products(target, 1000.0)
+    data, rest = facts(problem, name)
+    assert naive.duality_gap(*data, newton.coef, newton.intercept, *rest) <= target * 1.001
+    lowest = newton.view.certificate.objective
+    poor = from_zero(problem, False)
+    assert not poor.run_products(target, 3.0)
+    assert poor.view.certificate.objective >= lowest

@@ -276,7 +276,7 @@ def test_many_rows_and_features(rng, monkeypatch, penalty, alpha):
     """Steps on rows, and Newton's method by conjugate gradients."""
     calls = []
     count_calls(monkeypatch, skreg._svrg, "RowSteps", calls)
-    count_calls(monkeypatch, skreg._newton, "cg", calls)
+    count_calls(monkeypatch, skreg._newton, "conjugate_gradients", calls)
     csr = sparse.random(
         3000, 3000, density=0.01, format="csr", random_state=0, data_rvs=rng.standard_normal
     )
@@ -287,7 +287,28 @@ def test_many_rows_and_features(rng, monkeypatch, penalty, alpha):
     assert gap_of(model, X, y) <= target
     # Small data are solved to rounding.
     assert violation_of(model, X, y) < 1e-8
-    assert set(calls) == {"RowSteps", "cg"}
+    assert set(calls) == {"RowSteps", "conjugate_gradients"}
+
+
+@pytest.mark.parametrize("correlated", [False, True])
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_hundreds_of_dense_features(rng, loss, penalty, correlated):
+    """Where products with the matrix of a model serve, and where they do not."""
+    X = rng.normal(size=(2000, 420))
+    if correlated:
+        X += 5.0 * rng.normal(size=(2000, 3)) @ rng.normal(size=(3, 420))
+    y = X @ (rng.normal(size=420) * (rng.random(420) < 0.8)) + 9.0 * rng.normal(size=2000)
+    if loss == "log_loss":
+        y = np.where(y > 0.0, 1.0, -1.0)
+    model = make_model(loss, penalty, alpha=0.002, tol=1e-6).fit(X, y)
+    assert model.converged_
+    null = null_objective(loss, y, True)
+    if penalty is None:
+        assert violation_of(model, X, y) <= 1e-2 * null
+    else:
+        assert gap_of(model, X, y) <= 1.01e-6 * null
+    assert model.set_params(tol=None, max_iter=2).fit(X, y).n_iter_ == 2
 
 
 def test_no_copy_of_the_parameters_or_data_is_changed(rng):
