@@ -361,7 +361,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
                 "...) on all rows."
             )
         X, y, weights = self._check(X, y, sample_weight, reset=self._is_new())
-        unknown = np.setdiff1d(y, classes)
+        unknown = np.setdiff1d(y[weights > 0.0], classes)
         if len(unknown):
             raise ValueError(
                 f"y holds {unknown.tolist()[0]!r}, which is not among the classes given in "
@@ -493,6 +493,11 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         if self._is_new():
             if classes is None:
                 raise ValueError("classes must be passed in the first call of partial_fit.")
+            if len(np.unique(classes)) < 2:
+                raise ValueError(
+                    f"classes must hold at least two labels, not {classes!r}: all that any "
+                    "call will bring."
+                )
             return np.unique(classes)
         if classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
             raise ValueError(

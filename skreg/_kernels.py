@@ -110,11 +110,15 @@ class Sums(NamedTuple):
 
 
 class Strengths(NamedTuple):
-    """The penalty ``l1 * |w| + l2 / 2 * w^2`` per weight, and how it enters a step."""
+    """The penalty ``l1 * |w| + l2 / 2 * w^2`` per weight, and how it enters a step.
+
+    By its subgradient or its proximal operator, and L2 maybe decoupled from the gradient.
+    """
 
     l1: float
     l2: float
     subgradient: bool
+    decoupled: bool
 
 
 @compiled
@@ -242,6 +246,12 @@ def loss_pass(X, y, sample_weight, rows, coef, intercept, loss, seen, gradients)
         row_add(X, i, slope, part)
         part[n_features] += slope
     return total
+
+
+@compiled
+def row_loss(X, y, i, coef, intercept, loss):
+    """Return the loss of row `i` at fixed weights."""
+    return value(loss, y[i], row_dot(X, i, coef, None) + intercept)
 
 
 @compiled

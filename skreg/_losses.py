@@ -178,10 +178,12 @@ class LogLoss(Loss):
 
     def implicit_slope(self, y, a, q, u):
         # Newton's method for the margin z after the step, z = y * a + q / (1 + exp(z)),
-        # kept between the bounds that the signs of earlier residuals give.
-        low, high = y * a, y * a + q
+        # kept between the bounds that the signs of earlier residuals give. Between two
+        # flat ends it would go to and fro: bisection, where a residual is not halved.
+        low, high = y * a, max(y * a, 0.0) + math.log1p(q)
         z = min(max(low - q * y * u, low), high)
-        for _ in range(60):
+        last_residual = math.inf
+        for _ in range(100):
             e = math.exp(-abs(z))
             slope = (e if z > 0.0 else 1.0) / (1.0 + e)
             residual = z - y * a - q * slope
@@ -190,11 +192,12 @@ class LogLoss(Loss):
             else:
                 low = z
             next_z = z - residual / (1.0 + q * slope * (1.0 - slope))
-            if not low < next_z < high:
+            slow = abs(residual) > 0.5 * last_residual
+            if slow or not low < next_z < high:
                 next_z = 0.5 * (low + high)
             if abs(next_z - z) <= 1e-10 * (1.0 + abs(z)):
                 break
-            z = next_z
+            z, last_residual = next_z, abs(residual)
         return -y * slope
 
 

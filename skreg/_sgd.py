@@ -11,7 +11,7 @@ come in one piece or in many.
 
 import numpy as np
 
-from skreg._kernels import Iterate, Plan, Strengths, Sums, sgd_epoch
+from skreg._kernels import Iterate, Plan, Strengths, Sums, row_loss, sgd_epoch
 from skreg._losses import CLASSIFICATION_LOSSES
 from skreg._objective import certify, feature_curvatures
 from skreg._order import block_length, draw_visits, visits_in_order
@@ -47,8 +47,7 @@ class SGD:
         self.settings = settings
         self.state = state
         self._block = block_length(problem.X)
-        eager = settings.subgradient and problem.l1 > 0.0  # every step moves all weights
-        weight_bytes = 8 * problem.n_features if eager else 64
+        weight_bytes = 8 * problem.n_features if self._moves_all_weights else 64
         row_bytes = max(bytes_per_row(problem.X), weight_bytes)
         self._rows_per_call = min(max(1, int(_BYTES_PER_CALL / row_bytes)), _ROWS_PER_CALL)
         row_weights = problem.sample_weight[problem.rows]
@@ -64,12 +63,19 @@ class SGD:
         self._eta0 = settings.eta0
         if schedule == "optimal":
             self._offset, self._eta0 = optimal_offset(problem.loss, alpha), 1.0
-        self._strengths = Strengths(problem.l1, problem.l2, settings.subgradient)
+        self._strengths = Strengths(
+            problem.l1, problem.l2, settings.subgradient, settings.decoupled
+        )
         self._adjust_state()
         self._squared_lengths = None
         if self._eta0 is None:
             self._squared_lengths = checked_row_norms(problem.X, problem.rows)
         self._last_step_size = 0.0
+
+    @property
+    def _moves_all_weights(self):
+        """Whether each step touches every weight, not only those of its row."""
+        return self.settings.subgradient and self.problem.l1 > 0.0
 
     @property
     def adapts(self):
@@ -112,8 +118,8 @@ class SGD:
             state.iterate = Iterate(state.memory.weights()[0], 1.0, 0.0, state.weights()[1])
             state.memory = None
         iterate = state.iterate
-        average = self.settings.average
-        if not average or state.n_steps < average - 1:
+        average, began = self.settings.average, state.n_steps - state.n_averaged
+        if not average or began < average - 1:  # there is no mean, or it began too early
             state.sums, state.n_averaged = None, 0
         if not self.problem.fit_intercept:
             iterate = iterate._replace(intercept=0.0)
@@ -206,8 +212,9 @@ class SGD:
         if self._eta0 is None:
             squared = self._squared_lengths[order]
             length_sums = _running_sum(state.length_sum, weights * np.sqrt(squared))
+            mean_lengths = length_sums / (sums - state.unmeasured)
             state.length_sum = float(length_sums[-1])
-            eta0, intercept_eta0 = self._first_steps(order, (length_sums / sums) ** 2)
+            eta0, intercept_eta0 = self._first_steps(order, mean_lengths**2)
             step_sizes = eta0 * self._schedule(t, eta0, parameters)
             # Large steps find the intercept soon; later they would only add noise.
             intercept_steps = intercept_eta0 / (1.0 + t / _INTERCEPT_HORIZON)
@@ -227,11 +234,13 @@ class SGD:
 
         If the first rows are much shorter than those that follow, or their targets much
         wider apart, all that they led to is out of scale, and a threshold would stay so.
-        When the undecayed step falls below half of what it was, all that happened since the
-        weights were 0 is scaled down with it, as if steps had been as short as that before.
+        When the undecayed step falls below half of what it was, all that has happened so
+        far is scaled down with it, as if steps had been as short as that before. But after
+        the first few rows only if that does the next one good: weights that predict it are
+        in scale.
         """
         state = self.state
-        if eta0 is None or not state.from_zero:
+        if eta0 is None:
             yield plan
             return
         start, n = 0, len(eta0)
@@ -244,9 +253,28 @@ class SGD:
                 yield plan.part(start, stop)
             if stop < n:
                 factor = float(eta0[stop]) / state.longest_step
-                state.iterate = state.iterate._replace(scale=state.iterate.scale * factor)
+                if stop < state.n_tentative or self._is_better(factor, plan.order[stop]):
+                    self._scale_down(factor)
                 state.longest_step = float(eta0[stop])
             start = stop
+
+    def _is_better(self, factor, row):
+        """Return whether the weights times `factor` suit a row better, if there are any."""
+        problem, iterate = self.problem, self.state.iterate
+        coef = settled(iterate)
+        here, there = (
+            row_loss(problem.X, problem.y, row, weights, iterate.intercept, problem.loss)
+            for weights in (coef, factor * coef)
+        )
+        return there < here or not coef.any()
+
+    def _scale_down(self, factor):
+        """Multiply all weights, and sums over them."""
+        state = self.state
+        state.iterate = state.iterate._replace(scale=state.iterate.scale * factor)
+        if state.sums is not None:
+            *of_weights, intercept = state.sums
+            state.sums = Sums(*(factor * part for part in of_weights), intercept)
 
     def _weigh(self, order):
         """Return weights relative to the mean of all so far, and to the first one.
@@ -262,12 +290,16 @@ class SGD:
         counts = np.arange(n_before + 1.0, n_before + n + 1.0)
         equal = self._has_equal_weights and state.first_weight == all_weights[order[0]]
         if equal and state.weight_sum == n_before:
-            state.weight_sum += n
-            return self._ones[:n], self._ones[:n], counts
-        weights = all_weights[order] / state.first_weight
-        sums = _running_sum(state.weight_sum, weights)
+            weights = relative = self._ones[:n]
+            sums = counts
+        else:
+            weights = all_weights[order] / state.first_weight
+            sums = _running_sum(state.weight_sum, weights)
+            relative = weights * counts / sums
         state.weight_sum = float(sums[-1])
-        return weights * counts / sums, weights, sums
+        if self._eta0 is not None:  # lengths of rows are measured from here on, if at all
+            state.length_sum, state.unmeasured = 0.0, state.weight_sum
+        return relative, weights, sums
 
     def _first_steps(self, order, squared_length):
         """Return undecayed steps of the weights and the intercept."""
@@ -301,6 +333,8 @@ class SGD:
     def _target_widths(self, order):
         """Return at each row how far apart the targets so far are."""
         y, seen = self.problem.y[order], self.state.target_range
+        if not self.problem.fit_intercept:  # predictions start at 0
+            seen[:] = min(seen[0], 0.0), max(seen[1], 0.0)
         low = np.minimum(seen[0], np.minimum.accumulate(y))
         high = np.maximum(seen[1], np.maximum.accumulate(y))
         seen[:] = low[-1], high[-1]

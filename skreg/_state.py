@@ -9,6 +9,9 @@ from scipy import sparse
 from skreg._kernels import Iterate, Strengths, Sums
 from skreg._rows import settle
 
+# Weights that began at 0 are out of scale for no more steps than these.
+_TENTATIVE = 100
+
 
 class SGDSettings(NamedTuple):
     """What the user chose for the descent, independent of the objective."""
@@ -35,8 +38,9 @@ class SGDState:
     first_weight: float = 0.0
     weight_sum: float = 0.0
     length_sum: float = 0.0
+    unmeasured: float = 0.0  # the part of `weight_sum` that `length_sum` leaves out
     target_range: np.ndarray = field(default_factory=lambda: np.array([np.inf, -np.inf]))
-    from_zero: bool = False  # whether the weights are all 0 at the start
+    from_zero: bool = False  # whether the weights were all 0 at the start
     longest_step: float = 0.0  # see `SGD._rescaled`
     strengths: Strengths | None = None  # of the steps taken so far
     sums: Sums | None = None
@@ -78,6 +82,11 @@ class SGDState:
             "target_range": self.target_range.copy(),
         }
         return replace(self, iterate=iterate, sums=sums, memory=memory, **others)
+
+    @property
+    def n_tentative(self):
+        """How many of the next steps still look for the scale of the data."""
+        return max(0, _TENTATIVE - self.n_steps) if self.from_zero else 0
 
     def weights(self):
         """Return the weights and the intercept, all that is pending settled."""

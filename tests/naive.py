@@ -52,7 +52,8 @@ def adagrad(X, y, loss, eta, weights, l1, l2, decay, coef, fit_intercept):
 
     After t rows, w minimizes ``g @ w + t (l1 |w| + l2 w^2 / 2) + sum_i sigma_i (w - w_i)^2
     / 2``, g the sum of gradients, sigma_i the change of the strength at row i, where the
-    weight was w_i. Decay divides w, and with it all w_i and g, by ``1 + decay``.
+    weight was w_i. Decay divides w, and with it all w_i and g, by ``1 + decay``. A weight
+    of `coef` owes no penalty until its first gradient.
     """
     X = np.column_stack([X, np.ones(len(y)) * fit_intercept])
     penalized = np.append(np.ones(X.shape[1] - 1), 0.0)
@@ -63,11 +64,12 @@ def adagrad(X, y, loss, eta, weights, l1, l2, decay, coef, fit_intercept):
         squares += gradient**2
         new_s = np.sqrt(squares) / eta
         centers += (new_s - s) * w
+        begins = (s == 0.0) & (new_s > 0.0)
+        centers += np.where(begins, l2_sum * w + l1_sum * np.sign(w), 0.0)
         g, s = g + gradient, new_s
         l1_sum, l2_sum = l1_sum + l1 * penalized, l2_sum + l2 * penalized
-        with np.errstate(invalid="ignore"):
-            best = soft(centers - g, l1_sum) / (s + l2_sum)
-        w = np.where(s + l2_sum + l1_sum > 0.0, np.nan_to_num(best), w)
+        best = soft(centers - g, l1_sum) / np.where(s > 0.0, s + l2_sum, 1.0)
+        w = np.where(s > 0.0, best, w)
         shrink = 1.0 + decay * penalized
         w, g, centers = w / shrink, g / shrink, centers / shrink
         l1_sum = l1_sum / shrink

@@ -121,6 +121,84 @@ def test_default_steps_do_not_depend_on_units(rng, mode):
         assert_allclose(other.coef_ * scales, factor * model.coef_, rtol=1e-9, atol=1e-15)
 
 
+def test_default_steps_without_intercept_have_no_unit():
+    model = make_model(fit_intercept=False, penalty=None, max_iter=50)
+    coefs = [
+        clone(model).fit([[1.0], [1.0]], [factor, factor]).coef_ / factor
+        for factor in (1.0, 2.0**-30, 2.0**30)
+    ]
+    assert_allclose(coefs[0], 1.0, atol=0.2)
+    assert_array_equal(coefs, [coefs[0]] * 3)
+
+
+@pytest.mark.parametrize("mode", ["proximal", "subgradient"])
+@pytest.mark.parametrize("loss", ["squared_hinge", "log_loss", "squared_error"])
+@pytest.mark.parametrize("spread", [1.0, 3.0])
+def test_rows_of_all_lengths_do_no_harm(rng, spread, loss, mode):
+    """Norms that differ by 10^2 and 10^6, in any order."""
+    for _ in range(5):
+        X = rng.normal(size=(300, 10)) * 10.0 ** rng.uniform(-spread, spread, (300, 1))
+        y = X @ rng.normal(size=10)
+        y += 0.5 * np.linalg.norm(X, axis=1) * rng.normal(size=300)
+        null = 0.5 * np.var(y)
+        if loss in CLASSIFICATION_LOSSES:
+            y, null = np.sign(y), {"squared_hinge": 1.0, "log_loss": np.log(2.0)}[loss]
+        model = make_model(loss, mode=mode, max_iter=20).fit(X, y)
+        assert model.objective_ < null
+
+
+def test_sparse_features_of_uneven_size_come_near_the_optimum():
+    X = sparse.random(2000, 2000, density=0.005, format="csr", random_state=0)
+    y = np.ravel(X.sum(axis=1))
+    model = make_model(penalty=None, max_iter=20).fit(X, y)
+    assert model.score(X, y) > 0.95
+
+
+@pytest.mark.parametrize("mode", ["proximal", "subgradient"])
+def test_many_features_do_not_carry_a_step_too_far(rng, mode):
+    X = rng.normal(size=(300, 1000))
+    y = np.sign(X[:, 0])
+    model = make_model("log_loss", mode=mode, max_iter=5).fit(X, y)
+    assert model.objective_ < 0.1
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2", "elasticnet"])
+@pytest.mark.parametrize("storage", STORAGES)
+def test_weights_stay_until_their_feature_comes(rng, storage, penalty):
+    X, y = make_data(rng)
+    model = make_model(penalty=penalty, solver="auto", learning_rate="auto").fit(X, y)
+    before = model.coef_.copy()
+    model.set_params(learning_rate="adagrad")
+    model.partial_fit(storage(np.zeros((1, 6))), [1.0])
+    assert_array_equal(model.coef_, before)
+    row = np.array([[0.0, 1.0, 0.0, 0.0, 0.0, 0.0]])
+    model.partial_fit(storage(row), [1.0])
+    assert_array_equal(model.coef_[[0, 2, 3, 4, 5]], before[[0, 2, 3, 4, 5]])
+    assert abs(model.coef_[1] - before[1]) < 1.0
+
+
+def test_storage_of_unseen_features_stays_empty(rng):
+    X = sparse.random(50, 10_000, density=1e-3, format="csr", random_state=0)
+    model = make_model().partial_fit(X, rng.normal(size=50)).sparsify()
+    assert model._states[0].memory.features.nnz <= 4 * (len(np.unique(X.indices)) + 1)
+
+
+def test_changed_options_settle_alike_for_dense_and_sparse_data(rng):
+    X, y = make_data(rng)
+    models = []
+    for storage in STORAGES:
+        model = make_model(
+            eta0=0.5, alpha=0.05, penalty="elasticnet", l1_ratio=0.5, shuffle=False
+        )
+        model.partial_fit(storage(X), y).set_params(eta0=None, weight_decay="decoupled")
+        models.append(model.partial_fit(storage(X[:7]), y[:7]))
+    assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-12)
+    nearly = clone(models[0]).set_params(eta0=0.5, weight_decay="coupled")
+    nearly.partial_fit(X, y).set_params(eta0=None, weight_decay="decoupled")
+    nearly.set_params(alpha=0.05 + 1e-12).partial_fit(X[:7], y[:7])
+    assert_allclose(nearly.coef_, models[0].coef_, rtol=1e-6)
+
+
 def test_badly_scaled_features_cost_nothing(rng):
     X = rng.normal(size=(300, 10)) * 10.0 ** rng.uniform(-4, 4, size=10)
     y = (X / X.std(axis=0)) @ rng.normal(size=10) + 100.0

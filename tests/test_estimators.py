@@ -441,6 +441,10 @@ def test_partial_fit_checks_classes(data):
         model.partial_fit(X, labels(y), classes=["a", "b"])
     with pytest.raises(ValueError, match="'maybe', which is not among"):
         model.partial_fit(X, np.full(60, "maybe"))
+    weights = np.append(np.ones(59), 0.0)  # rows of weight 0 do not exist
+    model.partial_fit(X, np.append(np.full(59, "no"), "maybe"), sample_weight=weights)
+    with pytest.raises(ValueError, match="at least two labels"):
+        clone(model).partial_fit(X, np.full(60, "no"), classes=["no"])
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def epoch(
     reaches = np.zeros(n) if reaches is None else reaches
     plan = Plan(np.arange(n), np.arange(3, n), steps, weights, intercept * steps, reaches)
     sums = Sums(np.zeros(p), 0.0, 0.0, 0.0) if average else None
-    strengths = Strengths(l1, l2, mode == "subgradient")
+    strengths = Strengths(l1, l2, mode == "subgradient", False)
     numbers, of_sums = sgd_epoch(
         matrix, y, plan, Iterate(raw, 1.0, 0.0, 0.0), sums, loss, strengths
     )

@@ -172,6 +172,16 @@ def test_implicit_slope_is_the_root(name):
                     assert abs(left) <= bound + rounding, (y, a, q, guess)
 
 
+def test_implicit_slope_of_the_log_loss_between_flat_ends(rng):
+    """Where Newton's method alone goes to and fro: one in a hundred such steps."""
+    loss = make_loss("log_loss")
+    for _ in range(3000):
+        a, q = 3.0 * rng.normal(), 10.0 ** rng.uniform(0.5, 6.0)
+        root = naive.implicit_slope("log_loss", 1.0, a, q)
+        for guess in (loss.derivative(1.0, a), -rng.random()):
+            assert_allclose(loss.implicit_slope(1.0, a, q, guess), root, rtol=1e-8)
+
+
 @pytest.mark.parametrize("name", sorted(set(LOSSES) - set(SMOOTH)))
 def test_implicit_step_at_a_kink_ends_at_the_proximal_point(name):
     loss, y = loss_and_target(name)

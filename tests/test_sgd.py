@@ -388,3 +388,60 @@ def test_a_mean_that_begins_later_forgets_the_one_before(offset_problem):
     model.set_params(average=10_000).partial_fit(X, y)
     plain = SGDRegularizedRegressor(shuffle=False).partial_fit(X, y).partial_fit(X, y)
     assert_array_equal(model.coef_, plain.coef_)
+
+
+def stream(rng, n=3000):
+    X, w = rng.normal(size=(n, 5)), np.array([1.0, 2.0, 3.0, 0.0, 0.0])
+    return X, X @ w + 1.0, w
+
+
+@pytest.mark.parametrize("learning_rate", ["auto", "adagrad"])
+@pytest.mark.parametrize("factor", [10.0, 1e5])
+def test_a_long_row_does_not_harm_what_predicts_it(rng, learning_rate, factor):
+    X, y, w = stream(rng)
+    model = SGDRegularizedRegressor(learning_rate=learning_rate, shuffle=False)
+    model.partial_fit(X, y)
+    long_row = factor * X[:1]
+    model.partial_fit(long_row, long_row @ w + 1.0)
+    assert_allclose(model.coef_, w, atol=0.02)
+    assert_allclose(model.partial_fit(X[:100], y[:100]).coef_, w, atol=0.02)
+
+
+@pytest.mark.parametrize("settings", [
+    {"learning_rate": "constant", "eta0": 0.01}, {"learning_rate": "adagrad"},
+    {"loss": "huber"}, {"alpha": 1e-3, "solver": "auto"},
+])  # fmt: skip
+def test_plain_steps_go_on_from_other_ones(rng, settings):
+    X, y, w = stream(rng)
+    model = SGDRegularizedRegressor(random_state=0, penalty="l1", alpha=1e-4)
+    model.set_params(**settings).fit(X, y)
+    model.set_params(loss="squared_error", learning_rate="auto", eta0=None)
+    assert_allclose(model.partial_fit(X[:20], y[:20]).coef_, w, atol=0.05)
+
+
+@pytest.mark.parametrize("penalty", ["l1", None])
+def test_averages_forget_what_was_out_of_scale(rng, penalty):
+    X, y, w = stream(rng)
+    X[0] *= 1e-6
+    model = SGDRegularizedRegressor(average=True, penalty=penalty, shuffle=False)
+    assert_allclose(model.partial_fit(X, y).coef_, w, atol=0.15)
+
+
+def test_a_mean_that_began_too_early_is_dropped(rng):
+    X, y, _ = stream(rng)
+    model = SGDRegularizedRegressor(
+        learning_rate="constant", eta0=0.01, average=True, shuffle=False
+    ).partial_fit(X[:1000], y[:1000])
+    last = clone(model).set_params(average=False).partial_fit(X[:1000], y[:1000])
+    last.partial_fit(X[:1], y[:1])
+    model.set_params(average=1001).partial_fit(X[:1], y[:1])
+    assert_allclose(model.coef_, last.coef_, rtol=1e-12)
+
+
+def test_weights_times_a_constant_change_no_long_step(rng):
+    """Where the implicit slope of the log loss once had two answers."""
+    X = rng.normal(size=(200, 6)) * (rng.random((200, 6)) < 0.6)
+    y, s = rng.integers(0, 2, 200), rng.random(200)
+    model = SGDRegularizedClassifier(solver="sgd", tol=None, max_iter=4, random_state=0)
+    coefs = [clone(model).fit(X, y, sample_weight=k * s).coef_ for k in (1.0, 3.0)]
+    assert_allclose(*coefs, rtol=1e-6)
