@@ -4,8 +4,8 @@ r"""Quadratic models with an elastic-net penalty, whose matrix is at hand.
     \min_w \; g^T (w - w_0) + \tfrac12 (w - w_0)^T H (w - w_0)
     + l_1 \|w\|_1 + \tfrac{l_2}2 \|w\|_2^2
 
-Sweeps over the coordinates find the signs of the weights; with the signs fixed, one
-Cholesky factorization finds the weights. The two take turns until nothing is left to gain.
+Sweeps over the coordinates find the signs of the weights; with the signs fixed, a Cholesky
+factorization finds the weights. The two take turns until nothing is left to gain.
 """
 
 import numpy as np
@@ -23,6 +23,9 @@ _SMALL_WORK = 100_000
 # Newton step finds: in a duality gap of badly scaled features it may still be much.
 _FAST = 0.5
 _SURPLUS = 1e-10
+# So many Newton steps follow each other, as each but the last meets a weight that becomes 0.
+# Where features depend on each other, one step is not enough.
+_NEWTON_STEPS = 2
 # Added to the diagonal, relative to it, where rounding spoils a factorization.
 _SMALLEST_SHIFT = 1e-14
 # A pivot or an eigenvalue that is smaller than this, relatively, is rounding.
@@ -50,15 +53,20 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, max_rounds=2
     n_sweeps = max(_FIRST_SWEEPS, least_sweeps)
     for _ in range(max_rounds):
         coordinate_sweeps(hessian, coef, slopes, l1, n_sweeps, _SURPLUS * tolerance)
-        support = np.flatnonzero(coef)
-        if len(support) == 0:
-            break
-        new, settled = _newton_step(hessian, coef, slopes, l1, support)
-        slopes += (new - coef[support]) @ hessian[support]
-        coef[support] = new
+        for _ in range(_NEWTON_STEPS):
+            support = np.flatnonzero(coef)
+            if len(support) == 0:
+                return coef
+            new, settled = _newton_step(hessian, coef, slopes, l1, support)
+            slopes += (new - coef[support]) @ hessian[support]
+            coef[support] = new
+            if settled:
+                break
         left = violations(coef, slopes, l1)
         decrease = 0.5 * (left**2 / curvatures).sum()
-        if settled and (decrease <= tolerance or decrease > 0.5 * last_decrease):
+        if decrease <= (tolerance if settled else _SURPLUS * tolerance):
+            break
+        if settled and decrease > 0.5 * last_decrease:
             break
         last_decrease = decrease if settled else np.inf
         n_sweeps = max(2 + len(support) // 16, least_sweeps)  # as long as a factorization
