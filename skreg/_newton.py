@@ -48,12 +48,7 @@ class Newton:
     """Steps from given weights; `explicit` says whether the model's matrix is held."""
 
     def __init__(self, problem, coef, intercept, explicit, view=None):
-        self.problem = problem
-        self.coef = coef
-        self.intercept = intercept
-        self._feature_curvatures = feature_curvatures(problem)
-        self.view = view or self._look(coef, intercept)
-        self._explicit = explicit
+        self.move_to(problem, coef, intercept, explicit, view)
         n_rows = len(problem.rows)
         self._quadratic = isinstance(problem.loss, HalfSquaredError)
         self._n_sampled = n_rows
@@ -66,6 +61,15 @@ class Newton:
         self._max_rounds = 200 if self._quadratic else 10
         self._matrix = None
         self._diagonal = None
+
+    def move_to(self, problem, coef, intercept, explicit, view=None):
+        """Go on from other weights, or under another penalty, with the matrix held."""
+        self.problem = problem
+        self.coef = coef
+        self.intercept = intercept
+        self._explicit = explicit
+        self._feature_curvatures = feature_curvatures(problem)
+        self.view = view or self._look(coef, intercept)
 
     def run(self, target):
         """Step until the gap is at most `target`, or no step helps any more."""
@@ -186,8 +190,6 @@ class Newton:
             weights = np.zeros(len(problem.y))
             weights[rows] = curvatures
             self._diagonal = np.append(mean_squares(problem.X, weights), curvatures.sum())
-            self._diagonal[:-1] += problem.l2
-            self._diagonal[self._diagonal <= 0.0] = 1.0
 
         def hessian(vector):
             vector = np.where(moves, vector, 0.0)
@@ -196,8 +198,10 @@ class Newton:
             hessian_product(problem.X, rows, curvatures, vector, out)
             return np.where(moves, out, 0.0)
 
+        diagonal = self._diagonal + np.append(np.full(len(coef), problem.l2), 0.0)
+        diagonal[diagonal <= 0.0] = 1.0
         step, n_products = conjugate_gradients(
-            hessian, -left, self._diagonal, tolerance, least, most
+            hessian, -left, diagonal, tolerance, least, most
         )
         signs = None
         if problem.l1 > 0.0:

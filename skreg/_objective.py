@@ -86,13 +86,23 @@ class View(NamedTuple):
     """What one pass over the rows shows of fixed weights.
 
     ``raw_predictions`` and ``slopes`` (derivatives of the loss) are arrays over
-    ``problem.rows``, ``gradient`` is that of the mean loss, the intercept's part last.
+    ``problem.rows``, ``gradient`` is that of the mean loss, the intercept's part last, and
+    ``gradients`` its two parts, due to positive and other slopes.
     """
 
     certificate: Certificate
     raw_predictions: np.ndarray
     slopes: np.ndarray
     gradient: np.ndarray
+    gradients: np.ndarray
+
+    def under(self, problem, coef, curvatures):
+        """Return the view of the same weights under another penalty, without a pass."""
+        loss = self.certificate.loss
+        certificate = _certificate(
+            problem, coef, loss, self.slopes, self.gradients, curvatures
+        )
+        return self._replace(certificate=certificate)
 
 
 def certify(problem, coef, intercept, curvatures):
@@ -102,18 +112,26 @@ def certify(problem, coef, intercept, curvatures):
 
 def look(problem, coef, intercept, curvatures):
     """Return the `View` of weights, by one pass over the rows."""
-    X, y, sample_weight, rows, loss, l1, l2, fit_intercept = problem
+    X, y, sample_weight, rows, loss, *_ = problem
     seen = np.empty((2, len(rows)))
     gradients = np.zeros((2, len(coef) + 1))
     weight_sum = problem.weight_sum
     total = loss_pass(X, y, sample_weight, rows, coef, intercept, loss, seen, gradients)
     raw_predictions, slopes = seen
-    mean_loss = float(total / weight_sum)
+    gradients /= weight_sum
+    certificate = _certificate(
+        problem, coef, float(total / weight_sum), slopes, gradients, curvatures
+    )
+    return View(certificate, raw_predictions, slopes, gradients.sum(axis=0), gradients)
+
+
+def _certificate(problem, coef, mean_loss, slopes, gradients, curvatures):
+    _, y, sample_weight, rows, loss, l1, l2, fit_intercept = problem
+    weight_sum = problem.weight_sum
     with np.errstate(over="ignore"):
         penalty = float(l1 * np.abs(coef).sum() + 0.5 * l2 * (coef @ coef))
     objective = mean_loss + penalty
 
-    gradients /= weight_sum
     positive, negative = gradients
     factors = (1.0, 1.0)
     if fit_intercept:
@@ -124,23 +142,31 @@ def look(problem, coef, intercept, curvatures):
         conjugates = conjugate_sum(
             y, sample_weight, rows, slopes, *(shrinkage * f for f in factors), loss
         )
-        excess = np.maximum(shrinkage * correlation - l1, 0.0)
-        with np.errstate(over="ignore"):
-            penalty_conjugate = (excess @ excess) / (2.0 * l2) if l2 > 0.0 else 0.0
-        return -conjugates / weight_sum - penalty_conjugate
+        excess = penalty_conjugate(shrinkage * correlation, l1, l2)
+        return -conjugates / weight_sum - excess
 
-    largest = correlation.max(initial=0.0)
-    shrinkages = [min(1.0, l1 / largest) if largest > 0.0 else 1.0]
-    if l2 > 0.0:
-        shrinkages.append(1.0)
-    penalized = l1 > 0.0 or l2 > 0.0
     gap = math.inf
-    if penalized or len(coef) == 0:
-        gap = max(objective - float(max(map(dual, shrinkages))), 0.0)
-    gradient = gradients.sum(axis=0)
-    residual = _residual(problem, gradient, curvatures)
-    certificate = Certificate(objective, mean_loss, penalty, gap, residual)
-    return View(certificate, raw_predictions, slopes, gradient)
+    if l1 > 0.0 or l2 > 0.0 or len(coef) == 0:
+        bound = max(map(dual, shrinkages(correlation, l1, l2)))
+        gap = max(objective - float(bound), 0.0)
+    residual = _residual(problem, gradients.sum(axis=0), curvatures)
+    return Certificate(objective, mean_loss, penalty, gap, residual)
+
+
+def penalty_conjugate(correlation, l1, l2):
+    """Return the sum of the penalty's conjugates inside its domain."""
+    if l2 == 0.0:
+        return 0.0
+    excess = np.maximum(correlation - l1, 0.0)
+    with np.errstate(over="ignore"):
+        return (excess @ excess) / (2.0 * l2)
+
+
+def shrinkages(correlation, l1, l2):
+    """Return the factors of slopes that are worth trying: they lead into the domain."""
+    largest = correlation.max(initial=0.0)
+    into_domain = min(1.0, l1 / largest) if largest > 0.0 else 1.0
+    return [into_domain, 1.0] if l2 > 0.0 else [into_domain]
 
 
 def _balancing_factors(positive, negative):

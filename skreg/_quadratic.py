@@ -23,8 +23,8 @@ _SMALL_WORK = 100_000
 # Newton step finds: in a duality gap of badly scaled features it may still be much.
 _FAST = 0.5
 _SURPLUS = 1e-10
-# So many Newton steps follow each other, as each but the last meets a weight that becomes 0.
-# Where features depend on each other, one step is not enough.
+# So many Newton steps follow each other where one ends at a weight that becomes 0: if
+# features depend on each other, sweeps would take up that weight again.
 _NEWTON_STEPS = 2
 # Added to the diagonal, relative to it, where rounding spoils a factorization.
 _SMALLEST_SHIFT = 1e-14

@@ -58,6 +58,7 @@ class Solution(NamedTuple):
     certificate: Certificate
     history: dict
     state: object
+    warning: str | None  # why the weights may not be good enough
 
 
 class DivergenceError(ValueError):
@@ -95,12 +96,15 @@ def minimize(problem, descent, stopping, score=None):
     Matrices are multiplied on one thread: those of a model are small.
     """
     with single_threaded_blas():
-        return _minimize(problem, descent, stopping, score)
+        solution = run(descent, stopping, null_model(problem), score)
+    if solution.warning:
+        warnings.warn(solution.warning, ConvergenceWarning, stacklevel=3)
+    return solution
 
 
-def _minimize(problem, descent, stopping, score):
+def run(descent, stopping, null, score=None):
+    """Do what `minimize` does, for a known `NullModel` and without a warning."""
     max_iter, tol, patience, verbose = stopping
-    null = null_model(problem)
     descent.start(null.intercept)
     worst_start = max(descent.certify().objective, null.objective_at_zero)
     limit = _DIVERGED * worst_start
@@ -149,8 +153,10 @@ def _minimize(problem, descent, stopping, score):
         _, coef, intercept, certificate = best
         state = state.moved_to(coef, intercept)
     history = {name: np.array(values) for name, values in history.items()}
-    _warn(descent, epoch, converged, certificate, worst_start, target, stopping, score)
-    return Solution(coef, intercept, epoch, converged, certificate, history, state)
+    warning = _warning(
+        descent, epoch, converged, certificate, worst_start, target, stopping, score
+    )
+    return Solution(coef, intercept, epoch, converged, certificate, history, state, warning)
 
 
 class Plateau:
@@ -188,38 +194,36 @@ def _record(history, epoch, coef, certificate, step_size, seconds, verbose):
         )
 
 
-def _warn(descent, epoch, converged, certificate, start, target, stopping, score):
+def _warning(descent, epoch, converged, certificate, start, target, stopping, score):
     worse = certificate.objective > start * (_SUSPECT if stopping.tol is None else 1.0)
     if converged or (stopping.tol is None and not worse):
-        return
+        return None
     measure = "duality gap" if np.isfinite(certificate.gap) else "KKT residual"
     if worse:
-        message = (
+        return (
             f"After {epoch} epochs the objective is {certificate.objective:.4g}, more than "
             f"the {start:.4g} it started from: the steps are too large. Scale the "
             "features, lower eta0, or raise max_iter."
         )
-    elif epoch < stopping.max_iter and not descent.adapts:
-        message = (
+    if epoch < stopping.max_iter and not descent.adapts:
+        return (
             f"After {epoch} epochs no step lowers the objective any more, with a {measure} "
             f"of {certificate.distance:.3g} above the target {target:.3g}. Raise tol, or "
             "scale the features (StandardScaler, MaxAbsScaler)."
         )
-    elif epoch < stopping.max_iter:
-        message = (
+    if epoch < stopping.max_iter:
+        return (
             f"After {epoch} epochs learning_rate='adaptive' has made the steps too small "
             f"to matter, with a {measure} of {certificate.distance:.3g} above the target "
             f"{target:.3g}. Raise n_iter_no_change, so that they fall later."
         )
-    elif score is not None:
-        message = (
+    if score is not None:
+        return (
             f"The validation score was still rising after max_iter={stopping.max_iter} "
             "epochs. Raise max_iter."
         )
-    else:
-        message = (
-            f"After {epoch} epochs the {measure} is {certificate.distance:.3g}, above the "
-            f"target {target:.3g} (tol={stopping.tol:g} times the objective of the "
-            "intercept-only model). Raise max_iter or tol, or scale the features."
-        )
-    warnings.warn(message, ConvergenceWarning, stacklevel=4)
+    return (
+        f"After {epoch} epochs the {measure} is {certificate.distance:.3g}, above the "
+        f"target {target:.3g} (tol={stopping.tol:g} times the objective of the "
+        "intercept-only model). Raise max_iter or tol, or scale the features."
+    )

@@ -80,23 +80,37 @@ class SVRG:
         self._part = without_empty_features(problem)
         self.problem = problem = self._part.problem
         self._refines = n_values(problem.X) < _FEW_VALUES
-        self._n_stuck = 0
-        self._n_refined = 0
-        self._polished = False
+        self._view = None
+        self._newton = None
         coef, self._intercept = state.weights()
         self._coef = self._part.restrict(coef)
         if not problem.fit_intercept:
             self._intercept = 0.0
         self._generator = state.generator
         self._shuffle = settings.shuffle
-        self._feature_curvatures = feature_curvatures(problem)
+        self._reset()
+
+    def _reset(self):
+        self._feature_curvatures = feature_curvatures(self.problem)
         self._n_turns = 0
+        self._n_stuck = 0
+        self._n_refined = 0
+        self._polished = False
         self._last_visited_rows = False
         self._turns_left = np.inf
         self._rows_serve = True
         self._products_serve = True
         self._row_steps = None
         self._rotation = None
+
+    def turn_to(self, l1, l2):
+        """Go on from here under another penalty."""
+        self.problem = self.problem._replace(l1=l1, l2=l2)
+        self._reset()
+        if self._view is not None:
+            self._view = self._view.under(
+                self.problem, self._coef, self._feature_curvatures
+            )
 
     @property
     def state(self):
@@ -132,6 +146,8 @@ class SVRG:
 
     def start(self, null_intercept):
         """Look at the first weights; weights of 0 begin with the best intercept."""
+        if self._view is not None:
+            return
         if self.problem.fit_intercept and not self._coef.any() and self._intercept == 0.0:
             self._intercept = null_intercept
         self._view = self._look(self._coef, self._intercept)
@@ -242,7 +258,7 @@ class SVRG:
             self._rotation = self._rotation or Rotation(self.problem)
             part = self._rotation
         elif size >= _NEARLY_ALL * len(wanted) or len(wanted) <= _FEW_FEATURES:
-            newton = Newton(self.problem, self._coef, self._intercept, explicit, self._view)
+            newton = self._newton_on_all(explicit)
             newton.run(target)
             self._polished = target == 0.0  # it went on until nothing helped
             return self._accept(newton.coef, newton.intercept, newton.view)
@@ -253,6 +269,15 @@ class SVRG:
         newton.run(max(_OF_TARGET * target, _OF_GAP * first_gap))
         coef = part.expand(newton.coef)
         return self._accept(coef, newton.intercept, self._look(coef, newton.intercept))
+
+    def _newton_on_all(self, explicit):
+        """Return Newton's method for all features, which goes on with its last matrix."""
+        here = self._coef, self._intercept
+        if self._newton is None:
+            self._newton = Newton(self.problem, *here, explicit, self._view)
+        else:
+            self._newton.move_to(self.problem, *here, explicit, self._view)
+        return self._newton
 
     def _tries_products(self, n_wanted):
         many_rows = len(self.problem.rows) >= _MANY_ROWS

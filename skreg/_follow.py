@@ -1,0 +1,86 @@
+"""The driver of paths: one problem under one penalty after the other.
+
+Each fit goes on from the weights of the one before, and begins with what that one saw of
+the rows. For the squared error of few dense features the rows are read once, for their
+`Moments`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skreg._losses import HalfSquaredError
+from skreg._moments import Moments, shift_of
+from skreg._objective import Certificate, null_model
+from skreg._rows import CSR
+from skreg._solvers import run
+from skreg._state import SGDSettings, SGDState
+from skreg._svrg import SVRG
+from skreg._threads import single_threaded_blas
+
+# Moments cost as many looks at the rows as there are features to twenty, a fit a few.
+_MOST_FEATURES = 1000
+_FEATURES_PER_FIT = 60
+_SETTINGS = SGDSettings(
+    subgradient=False,
+    schedule="auto",
+    eta0=None,
+    power_t=0.5,
+    shuffle=True,
+    average=0,
+    early_stopping=False,
+)
+
+
+class Point(NamedTuple):
+    """What a path holds of one penalty."""
+
+    coef: np.ndarray
+    intercept: float
+    n_iter: int
+    converged: bool
+    certificate: Certificate
+
+
+def follow(problem, penalties, stopping, generator, moments=None):
+    """Return a `Point` for each of `penalties`, pairs (l1, l2), one after the other.
+
+    `moments` are those of the rows of the problem, if they are known.
+    """
+    with single_threaded_blas():
+        if moments is None and moments_pay(problem, len(penalties)):
+            shift = shift_of(*problem[:4], problem.fit_intercept)
+            moments = Moments.of(*problem[:4], shift)
+        quadratic = None if moments is None else moments.objective(problem.fit_intercept)
+        if quadratic is not None:
+            return _follow_quadratic(quadratic, penalties, stopping)
+        return _follow_rows(problem, penalties, stopping, generator)
+
+
+def moments_pay(problem, n_penalties):
+    """Return whether moments are worth the pass that they take."""
+    n_rows, n_features = problem.X.shape
+    most = min(_MOST_FEATURES, _FEATURES_PER_FIT * n_penalties, n_rows)
+    dense = not isinstance(problem.X, CSR)
+    return dense and isinstance(problem.loss, HalfSquaredError) and n_features <= most
+
+
+def _follow_quadratic(quadratic, penalties, stopping):
+    points, coef = [], np.zeros(quadratic.n_features)
+    target = (stopping.tol or 0.0) * quadratic.null
+    for l1, l2 in penalties:
+        coef, certificate = quadratic.minimize(l1, l2, coef, target)
+        converged = stopping.tol is not None and certificate.distance <= target
+        points.append(Point(coef, quadratic.intercept(coef), 1, converged, certificate))
+    return points
+
+
+def _follow_rows(problem, penalties, stopping, generator):
+    start = SGDState.start(np.zeros(problem.n_features), 0.0, generator)
+    descent = SVRG(problem, _SETTINGS, start)
+    points, null = [], null_model(problem)
+    for l1, l2 in penalties:
+        descent.turn_to(l1, l2)
+        solution = run(descent, stopping, null)
+        points.append(Point(*solution[:4], solution.certificate))
+    return points

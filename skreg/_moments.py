@@ -1,0 +1,138 @@
+r"""Weighted sums of products of features and targets: all that the squared error needs.
+
+With rows :math:`z_i = (x_i - a, 1, y_i - c)`, moved by fixed a and c, the matrix
+:math:`M = \sum_i s_i z_i z_i^T` tells the objective of every linear model, its gradient and
+its duality gap. So one pass over the rows serves all penalties. Moments of disjoint rows
+add up: those of the rows that a fold leaves are a difference.
+"""
+
+import numpy as np
+from scipy.linalg.blas import dsyrk
+
+from skreg._objective import Certificate, penalty_conjugate, shrinkages
+from skreg._quadratic import minimize_quadratic
+
+_CHUNK_BYTES = 1 << 19
+# A variance below the first part of the second moment, or the square of the second part of
+# the shift, is that of a constant; one below the third part has lost too many digits.
+_CONSTANT = 1e-12
+_ROUNDING = 1e-13
+_SMALLEST_VARIANCE = 1e-7
+# The minimum of an objective is found to this part of the target.
+_OF_TARGET = 1e-3
+
+
+class Moments:
+    """The moments of some rows; `shift` holds a, a 0 for the ones, and c."""
+
+    def __init__(self, matrix, shift):
+        self._matrix = matrix
+        self._shift = shift
+
+    @classmethod
+    def of(cls, X, y, sample_weight, rows, shift):
+        """Return the moments of `rows` of a dense matrix."""
+        n_columns = X.shape[1] + 2
+        matrix = np.zeros((n_columns, n_columns))
+        length = max(1, _CHUNK_BYTES // (8 * n_columns))
+        for start in range(0, len(rows), length):
+            chunk = rows[start : start + length]
+            block = np.ones((len(chunk), n_columns))
+            block[:, :-2], block[:, -1] = X[chunk], y[chunk]
+            block -= shift
+            block *= np.sqrt(sample_weight[chunk])[:, np.newaxis]
+            # In Fortran order, C-ordered arrays are their own transposes.
+            dsyrk(1.0, block.T, beta=1.0, c=matrix.T, lower=True, overwrite_c=True)
+        matrix += np.triu(matrix, 1).T
+        return cls(matrix, shift)
+
+    def __sub__(self, other):
+        """Return the moments of the rows that `other` leaves."""
+        return Moments(self._matrix - other._matrix, self._shift)
+
+    def objective(self, fit_intercept):
+        """Return the `QuadraticObjective` of these rows, None if digits are lost."""
+        matrix = self._matrix / self._matrix[-2, -2]
+        means = matrix[-2].copy()
+        if fit_intercept:  # it is at its best for whatever weights
+            second = matrix.diagonal().copy()
+            matrix -= np.outer(means, means)
+            variances = matrix.diagonal()
+            rounding = _CONSTANT * second + (_ROUNDING * self._shift) ** 2
+            constant = variances <= rounding
+            if (variances[~constant] < _SMALLEST_VARIANCE * second[~constant]).any():
+                return None
+            matrix[constant, :] = matrix[:, constant] = 0.0
+            means += self._shift
+        keep = np.arange(len(matrix)) != len(matrix) - 2
+        return QuadraticObjective(matrix[np.ix_(keep, keep)], means, fit_intercept)
+
+
+def shift_of(X, y, sample_weight, rows, fit_intercept):
+    """Return what to move rows by, so that their moments have all digits: their mean."""
+    shift = np.zeros(X.shape[1] + 2)
+    if fit_intercept:
+        weights = np.zeros(len(y))
+        weights[rows] = sample_weight[rows] / sample_weight[rows].sum()
+        shift[:-2], shift[-1] = weights @ X, weights @ y
+    return shift
+
+
+class QuadraticObjective:
+    """The mean squared error, halved, as a function of the weights alone."""
+
+    def __init__(self, matrix, means, fit_intercept):
+        self._hessian = np.ascontiguousarray(matrix[:-1, :-1])
+        self._cross = matrix[:-1, -1].copy()
+        self._square = matrix[-1, -1]
+        self._means = means
+        self._fit_intercept = fit_intercept
+
+    @property
+    def n_features(self):
+        return len(self._cross)
+
+    @property
+    def null(self):
+        """The objective of weights that are all 0."""
+        return 0.5 * self._square
+
+    def minimize(self, l1, l2, start, target):
+        """Return the best weights, and their certificate."""
+        gradient = self._hessian @ start - self._cross
+        for tolerance in (_OF_TARGET * target, 0.0):
+            coef = minimize_quadratic(
+                self._hessian.copy(), gradient, start, l1, l2, tolerance
+            )
+            certificate = self.certify(coef, l1, l2)
+            if certificate.distance <= target:
+                break
+        return coef, certificate
+
+    def certify(self, coef, l1, l2):
+        """Return the certificate of weights with the best intercept."""
+        image = self._hessian @ coef
+        residual_square = max(self._square - 2.0 * self._cross @ coef + coef @ image, 0.0)
+        residual_target = self._square - self._cross @ coef
+        correlation = np.abs(self._cross - image)
+        loss = 0.5 * residual_square
+        penalty = float(l1 * np.abs(coef).sum() + 0.5 * l2 * (coef @ coef))
+        gap = np.inf
+        if l1 > 0.0 or l2 > 0.0 or len(coef) == 0:
+            bound = max(
+                k * residual_target
+                - 0.5 * k**2 * residual_square
+                - penalty_conjugate(k * correlation, l1, l2)
+                for k in shrinkages(correlation, l1, l2)
+            )
+            gap = max(loss + penalty - bound, 0.0)
+        curvatures = self._hessian.diagonal()
+        moves = curvatures > 0.0
+        residual = 0.5 * (correlation[moves] ** 2 / curvatures[moves]).sum()
+        return Certificate(loss + penalty, loss, penalty, float(gap), float(residual))
+
+    def intercept(self, coef):
+        """Return the best intercept."""
+        if not self._fit_intercept:
+            return 0.0
+        return float(self._means[-1] - self._means[:-2] @ coef)

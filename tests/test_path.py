@@ -1,0 +1,177 @@
+import warnings
+
+import naive
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Lasso, Ridge
+from sklearn.preprocessing import StandardScaler
+
+import skreg
+from skreg._losses import CLASSIFICATION_LOSSES
+from skreg.path import SMOOTH_LOSSES
+
+STORAGES = [np.asarray, sparse.csr_matrix]
+
+
+def make_data(rng, loss, n=150, p=8):
+    X = (rng.normal(size=(n, p)) + 0.3) * (rng.random((n, p)) < 0.7)
+    y = X @ (rng.normal(size=p) * (np.arange(p) < 5)) + 1.0 + rng.normal(size=n)
+    if loss in CLASSIFICATION_LOSSES:
+        y = np.where(y > np.median(y), 1.0, -1.0)
+    return X, y
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("l1_ratio", [0.3, 1.0])
+@pytest.mark.parametrize("loss", SMOOTH_LOSSES)
+def test_alpha_max_is_where_weights_begin(rng, loss, l1_ratio, fit_intercept, storage):
+    X, y = make_data(rng, loss)
+    s = rng.random(150) * (rng.random(150) < 0.9)
+    settings = {
+        "loss": loss, "l1_ratio": l1_ratio, "fit_intercept": fit_intercept,
+        "sample_weight": s,
+    }  # fmt: skip
+    largest = skreg.alpha_max(storage(X), y, **settings)
+    alphas = [largest, 0.999 * largest]
+    path = skreg.regularization_path(storage(X), y, alphas=alphas, **settings)
+    assert path.n_nonzero[0] == 0
+    assert path.n_nonzero[1] > 0
+    assert_array_equal(path.coefs[:, 0], 0.0)
+    grid = skreg.alpha_grid(storage(X), y, n_alphas=5, eps=0.01, **settings)
+    assert_allclose(grid, largest * np.array([1, 10**-0.5, 0.1, 10**-1.5, 0.01]))
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("loss", SMOOTH_LOSSES)
+def test_every_point_is_certified(rng, loss, l1_ratio, fit_intercept, storage):
+    X, y = make_data(rng, loss)
+    s = rng.random(150)
+    path = skreg.regularization_path(
+        storage(X), y, n_alphas=6, loss=loss, l1_ratio=l1_ratio, sample_weight=s,
+        fit_intercept=fit_intercept, tol=1e-7,
+    )  # fmt: skip
+    assert path.converged.all()
+    assert path.coefs.shape == (8, 6)
+    assert (np.diff(path.alphas) < 0.0).all()
+    for alpha, w, b, value, gap in zip(
+        path.alphas, path.coefs.T, path.intercepts, path.objectives, path.gaps, strict=True
+    ):
+        l1, l2 = alpha * l1_ratio, alpha * (1.0 - l1_ratio)
+        data = loss, X, y, w, b
+        assert_allclose(naive.smooth_objective(*data, l1, l2, s), value, rtol=1e-10)
+        assert naive.duality_gap(*data, l1, l2, s, fit_intercept) <= gap + 1e-9 * value
+        assert gap <= 1e-6
+        if not fit_intercept:
+            assert b == 0.0
+
+
+@pytest.mark.parametrize("tall", [True, False])
+def test_path_equals_independent_fits(rng, tall):
+    X = rng.normal(size=(120, 20) if tall else (30, 80))
+    y = X[:, :4] @ [3.0, -2.0, 1.0, 0.5] + rng.normal(size=len(X))
+    path = skreg.regularization_path(X, y, n_alphas=10, l1_ratio=0.7, eps=0.01)
+    for alpha, value in zip(path.alphas, path.objectives, strict=True):
+        model = skreg.SGDRegularizedRegressor(
+            penalty="elasticnet", alpha=alpha, l1_ratio=0.7, tol=1e-9
+        ).fit(X, y)
+        assert_allclose(value, model.objective_, rtol=1e-6)
+
+
+def test_zeros_are_those_of_lasso():
+    X, y = load_diabetes(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    path = skreg.regularization_path(X, y, n_alphas=20, tol=1e-9)
+    for alpha, w, b in zip(path.alphas, path.coefs.T, path.intercepts, strict=True):
+        lasso = Lasso(alpha, tol=1e-12, max_iter=100_000).fit(X, y)
+        assert_array_equal(w != 0.0, lasso.coef_ != 0.0)
+        assert_allclose(w, lasso.coef_, atol=1e-3)
+        assert_allclose(b, lasso.intercept_)
+
+
+def test_strengths_without_l1_are_those_of_ridge(rng):
+    X, y = make_data(rng, "squared_error")
+    path = skreg.regularization_path(X, y, alphas=[0.01, 10.0, 0.0], l1_ratio=0.0)
+    assert_array_equal(path.alphas, [10.0, 0.01, 0.0])
+    for alpha, w in zip(path.alphas, path.coefs.T, strict=True):
+        assert_allclose(w, Ridge(150 * alpha).fit(X, y).coef_, rtol=1e-6)
+    assert path.converged.all()
+    assert np.isinf(path.gaps[-1])
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_labels_may_be_anything_and_wide_data_too(rng, storage):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = storage(StandardScaler().fit_transform(X))
+    labels = np.array(["malignant", "benign"])[y]
+    paths = [
+        skreg.regularization_path(X, target, loss="log_loss", n_alphas=5)
+        for target in (labels, 1 - 2 * y)
+    ]
+    assert_allclose(paths[0].coefs, paths[1].coefs, atol=1e-12)
+    three = np.arange(569) % 3
+    with pytest.raises(ValueError, match="two classes"):
+        skreg.regularization_path(X, three, loss="log_loss")
+    assert skreg.alpha_max(X, three, loss="log_loss") == max(
+        skreg.alpha_max(X, three == k, loss="log_loss") for k in range(3)
+    )
+
+
+def test_features_far_from_zero_keep_their_digits(rng):
+    X = rng.normal(size=(200, 3))
+    y = X @ [1.0, 0.0, -2.0] + 0.1 * rng.normal(size=200)
+    far = X + [1e6, -1e3, 0.0]
+    paths = [skreg.regularization_path(M, y, alphas=[0.1]) for M in (X, far)]
+    assert_allclose(paths[1].coefs, paths[0].coefs, rtol=1e-8)
+
+
+def test_targets_that_nothing_explains(rng):
+    X = rng.normal(size=(20, 3))
+    assert skreg.alpha_max(X, np.ones(20)) < 1e-12
+    path = skreg.regularization_path(X, np.ones(20), n_alphas=3)
+    assert_array_equal(path.n_nonzero, 0)
+    assert_allclose(path.intercepts, 1.0)
+
+
+def test_bad_arguments_are_named(rng):
+    X, y = make_data(rng, "squared_error")
+    with pytest.raises(ValueError, match="l1_ratio must be above 0"):
+        skreg.alpha_max(X, y, l1_ratio=0.0)
+    for arguments in ({"alphas": [-1.0]}, {"alphas": [[1.0]]}, {"alphas": [np.nan]}):
+        with pytest.raises(ValueError, match="alphas"):
+            skreg.regularization_path(X, y, **arguments)
+    for name, value in {
+        "loss": "hinge", "l1_ratio": 2.0, "eps": 1.0, "n_alphas": 0, "tol": -1.0,
+    }.items():  # fmt: skip
+        with pytest.raises(ValueError, match=name):
+            skreg.regularization_path(X, y, **{name: value})
+    with pytest.raises(ValueError, match="two classes"):
+        skreg.alpha_max(X, np.ones(150), loss="log_loss")
+
+
+def test_poor_fits_are_told_of_once(rng):
+    X, y = make_data(rng, "log_loss")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        path = skreg.regularization_path(
+            X, y, loss="log_loss", n_alphas=4, max_iter=1, tol=0.0
+        )
+    assert not path.converged.all()
+    (warning,) = [w for w in seen if issubclass(w.category, ConvergenceWarning)]
+    assert "alphas did not come to tol" in str(warning.message)
+    assert warning.filename == __file__
+
+
+def test_arguments_are_left_alone(rng):
+    X, y = make_data(rng, "squared_error")
+    alphas = np.array([0.1, 1.0])
+    copies = X.copy(), y.copy(), alphas.copy()
+    skreg.regularization_path(X, y, alphas=alphas)
+    for one, two in zip((X, y, alphas), copies, strict=True):
+        assert_array_equal(one, two)
