@@ -19,7 +19,8 @@ from skreg._rows import as_rows
 from skreg._threads import single_threaded_blas
 
 
-def _has_probabilities(model):
+def has_probabilities(model):
+    """Return True, or raise an AttributeError that says why not."""
     if model.loss in ("log_loss", "modified_huber"):
         return True
     raise AttributeError(
@@ -305,9 +306,9 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         X, y, weights = self._check(X, y, sample_weight, reset=True)
         classes = np.unique(y[weights > 0.0])
         weights, labels = self._times_class_weight(weights, classes, y)
-        _check_two_classes(y[weights > 0.0])
+        check_two_classes(y[weights > 0.0])
         random_state = check_random_state(self.random_state)
-        signs = _one_against_all(labels, len(classes))
+        signs = one_against_all(labels, len(classes))
         rows, validation = self._validation(
             X, y, weights, labels, (X_val, y_val), random_state
         )
@@ -368,7 +369,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
                 "the first call of partial_fit."
             )
         weights, labels = self._times_class_weight(weights, classes, y)
-        signs = _one_against_all(labels, len(classes))
+        signs = one_against_all(labels, len(classes))
         states = self._resume(len(signs), X)
         matrix, rows = as_rows(X), np.flatnonzero(weights)
 
@@ -415,7 +416,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         winners = (raw[:, 0] > 0.0).astype(int) if binary else raw.argmax(axis=1)
         return self.classes_[winners]
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_proba(self, X):
         """Estimate the probabilities of the classes.
 
@@ -445,7 +446,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         positive[none] = softmax(raw[none], axis=1)
         return positive / positive.sum(axis=1, keepdims=True)
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_log_proba(self, X):
         """Return the logarithms of `predict_proba`.
 
@@ -507,13 +508,24 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         return self.classes_
 
 
-def _one_against_all(labels, n_classes):
+def one_against_all(labels, n_classes):
     """Return targets -1 and +1: one array for two classes, else one per class."""
     positive = [1] if n_classes == 2 else range(n_classes)
     return [np.where(labels == k, 1.0, -1.0) for k in positive]
 
 
-def _check_two_classes(y):
+def places_of(y_val, classes):
+    """Return the places of validation labels among the classes of y."""
+    unknown = np.setdiff1d(y_val, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y_val holds {unknown.tolist()[0]!r}, which is not among the classes of y."
+        )
+    return np.searchsorted(classes, y_val)
+
+
+def check_two_classes(y):
+    """Raise if labels are of fewer than two classes."""
     classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(
@@ -525,11 +537,7 @@ def _check_two_classes(y):
 def _accuracies_on(validation, classes):
     """Return the score of each one-vs-rest problem."""
     X, y, sample_weight = validation
-    unknown = np.setdiff1d(y, classes)
-    if len(unknown):
-        raise ValueError(
-            f"y_val holds {unknown.tolist()[0]!r}, which is not among the classes of y."
-        )
+    labels = places_of(y, classes)
 
     def accuracy(positive):
         def score(coef, intercept):
@@ -538,5 +546,5 @@ def _accuracies_on(validation, classes):
 
         return score
 
-    signs = _one_against_all(np.searchsorted(classes, y), len(classes))
+    signs = one_against_all(labels, len(classes))
     return [accuracy(sign > 0.0) for sign in signs]

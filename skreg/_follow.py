@@ -5,15 +5,13 @@ the rows. For the squared error of few dense features the rows are read once, fo
 `Moments`.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from skreg._losses import HalfSquaredError
 from skreg._moments import Moments, shift_of
-from skreg._objective import Certificate, null_model
+from skreg._objective import null_model
 from skreg._rows import CSR
-from skreg._solvers import run
+from skreg._solvers import Solution, run
 from skreg._state import SGDSettings, SGDState
 from skreg._svrg import SVRG
 from skreg._threads import single_threaded_blas
@@ -32,18 +30,8 @@ _SETTINGS = SGDSettings(
 )
 
 
-class Point(NamedTuple):
-    """What a path holds of one penalty."""
-
-    coef: np.ndarray
-    intercept: float
-    n_iter: int
-    converged: bool
-    certificate: Certificate
-
-
 def follow(problem, penalties, stopping, generator, moments=None):
-    """Return a `Point` for each of `penalties`, pairs (l1, l2), one after the other.
+    """Return a `Solution` for each of `penalties`, pairs (l1, l2), one after the other.
 
     `moments` are those of the rows of the problem, if they are known.
     """
@@ -53,7 +41,7 @@ def follow(problem, penalties, stopping, generator, moments=None):
             moments = Moments.of(*problem[:4], shift)
         quadratic = None if moments is None else moments.objective(problem.fit_intercept)
         if quadratic is not None:
-            return _follow_quadratic(quadratic, penalties, stopping)
+            return _follow_quadratic(quadratic, penalties, stopping, generator)
         return _follow_rows(problem, penalties, stopping, generator)
 
 
@@ -65,22 +53,25 @@ def moments_pay(problem, n_penalties):
     return dense and isinstance(problem.loss, HalfSquaredError) and n_features <= most
 
 
-def _follow_quadratic(quadratic, penalties, stopping):
-    points, coef = [], np.zeros(quadratic.n_features)
-    target = (stopping.tol or 0.0) * quadratic.null
+def _follow_quadratic(quadratic, penalties, stopping, generator):
+    solutions, coef = [], np.zeros(quadratic.n_features)
+    target = stopping.tol * quadratic.null
     for l1, l2 in penalties:
         coef, certificate = quadratic.minimize(l1, l2, coef, target)
-        converged = stopping.tol is not None and certificate.distance <= target
-        points.append(Point(coef, quadratic.intercept(coef), 1, converged, certificate))
-    return points
+        intercept = quadratic.intercept(coef)
+        state = SGDState.start(coef, intercept, generator)
+        converged = bool(certificate.distance <= target)
+        solutions.append(
+            Solution(coef, intercept, 1, converged, certificate, {}, state, None)
+        )
+    return solutions
 
 
 def _follow_rows(problem, penalties, stopping, generator):
     start = SGDState.start(np.zeros(problem.n_features), 0.0, generator)
-    descent = SVRG(problem, _SETTINGS, start)
-    points, null = [], null_model(problem)
+    descent, null = SVRG(problem, _SETTINGS, start), null_model(problem)
+    solutions = []
     for l1, l2 in penalties:
         descent.turn_to(l1, l2)
-        solution = run(descent, stopping, null)
-        points.append(Point(*solution[:4], solution.certificate))
-    return points
+        solutions.append(run(descent, stopping, null))
+    return solutions

@@ -255,6 +255,15 @@ def row_loss(X, y, i, coef, intercept, loss):
 
 
 @compiled
+def loss_sum(y, sample_weight, raw, loss):
+    """Return the weighted sum of the losses of raw predictions."""
+    total = 0.0
+    for i in range(y.shape[0]):
+        total += sample_weight[i] * value(loss, y[i], raw[i])
+    return total
+
+
+@compiled
 def constant_pass(y, sample_weight, raw_prediction, loss):
     """Return the weighted sums of losses and of slopes where all predictions are one."""
     total, slope = 0.0, 0.0

@@ -323,9 +323,9 @@ def regularization_path(
     alphas = check_alphas(alphas)
     generator = generator_state(check_random_state(random_state))
     stopping = Stopping(max_iter, tol, 0, 0)
-    points = follow(problems[0], strengths_of(alphas, l1_ratio), stopping, generator)
-    warn_of(points, alphas)
-    return path_of(points, alphas)
+    solutions = follow(problems[0], strengths_of(alphas, l1_ratio), stopping, generator)
+    warn_of(solutions, alphas)
+    return path_of(solutions, alphas)
 
 
 def check_alphas(alphas):
@@ -343,28 +343,28 @@ def strengths_of(alphas, l1_ratio):
     return [(alpha * l1_ratio, alpha * (1.0 - l1_ratio)) for alpha in alphas.tolist()]
 
 
-def path_of(points, alphas):
-    """Return the path of points."""
-    certificates = [point.certificate for point in points]
-    coefs = np.array([point.coef for point in points]).T
+def path_of(solutions, alphas):
+    """Return the path of solutions."""
+    certificates = [solution.certificate for solution in solutions]
+    coefs = np.array([solution.coef for solution in solutions]).T
     return RegularizationPath(
         alphas,
         coefs,
-        np.array([point.intercept for point in points]),
+        np.array([solution.intercept for solution in solutions]),
         np.array([seen.objective for seen in certificates]),
         np.array([seen.gap for seen in certificates]),
         np.count_nonzero(coefs, axis=0),
-        np.array([point.converged for point in points]),
+        np.array([solution.converged for solution in solutions]),
     )
 
 
-def warn_of(points, alphas):
-    """Warn of points that are not good enough."""
-    poor = [k for k, point in enumerate(points) if not point.converged]
+def warn_of(solutions, alphas):
+    """Warn of solutions that are not good enough."""
+    poor = [k for k, solution in enumerate(solutions) if not solution.converged]
     if poor:
         warn(
-            f"{len(poor)} of {len(points)} alphas did not come to tol, the largest of them "
-            f"{alphas[poor[0]]:.3g}. Raise tol or max_iter, or scale the features.",
+            f"{len(poor)} of {len(solutions)} alphas did not come to tol, the largest of "
+            f"them {alphas[poor[0]]:.3g}. Raise tol or max_iter, or scale the features.",
             ConvergenceWarning,
             stacklevel=4,
         )

@@ -6,7 +6,12 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
+from skreg import (
+    SGDRegularizedClassifier,
+    SGDRegularizedClassifierCV,
+    SGDRegularizedRegressor,
+    SGDRegularizedRegressorCV,
+)
 from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 
 pytestmark = pytest.mark.filterwarnings(
@@ -26,6 +31,8 @@ INSTANCES = [
     *(SGDRegularizedClassifier(loss=loss) for loss in CLASSIFICATION_LOSSES),
     *(SGDRegularizedRegressor(**variant) for variant in VARIANTS),
     *(SGDRegularizedClassifier(**variant) for variant in VARIANTS),
+    SGDRegularizedRegressorCV(),
+    SGDRegularizedClassifierCV(),
 ]
 
 
@@ -35,6 +42,8 @@ def expected_failures(estimator):
     Everything that the variance-reduced solver fits passes whole.
     """
     losses_with_a_kink = ("epsilon_insensitive", "hinge")
+    if hasattr(estimator, "cv"):
+        return {}
     if estimator.loss not in losses_with_a_kink and estimator.mode == "proximal":
         return {}
     reason = "solver='sgd' takes one step per row, whatever its weight"
@@ -49,7 +58,9 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("estimator", INSTANCES[:1] + INSTANCES[4:5], ids=type)
+@pytest.mark.parametrize(
+    "estimator", INSTANCES[:1] + INSTANCES[4:5] + INSTANCES[-2:], ids=type
+)
 @pytest.mark.parametrize(
     "check",
     [

@@ -126,7 +126,7 @@ def test_labels_may_be_anything_and_wide_data_too(rng, storage):
 def test_features_far_from_zero_keep_their_digits(rng):
     X = rng.normal(size=(200, 3))
     y = X @ [1.0, 0.0, -2.0] + 0.1 * rng.normal(size=200)
-    far = X + [1e6, -1e3, 0.0]
+    far = X + np.array([1e6, -1e3, 0.0])
     paths = [skreg.regularization_path(M, y, alphas=[0.1]) for M in (X, far)]
     assert_allclose(paths[1].coefs, paths[0].coefs, rtol=1e-8)
 

@@ -1,0 +1,647 @@
+"""Estimators that choose alpha, and l1_ratio, by cross-validation along paths."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy.stats import rankdata
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    RegressorMixin,
+    _fit_context,
+    is_classifier,
+)
+from sklearn.metrics import get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skreg._classifier import (
+    SGDRegularizedClassifier,
+    check_two_classes,
+    has_probabilities,
+    one_against_all,
+    places_of,
+)
+from skreg._estimator import unchanged_on_error
+from skreg._folds import Fold, Paths, Scorer
+from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, make_loss
+from skreg._order import generator_state
+from skreg._regressor import SGDRegularizedRegressor
+from skreg._rows import as_rows
+from skreg._solvers import Stopping
+from skreg.path import (
+    GRID,
+    SMOOTH_LOSSES,
+    STOPPING,
+    check_alphas,
+    grid_of,
+    strengths_of,
+    warn_of,
+)
+
+# What the chosen model knows of itself, and the search shows.
+_SHARED = (
+    "coef_",
+    "intercept_",
+    "n_iter_",
+    "objective_",
+    "dual_gap_",
+    "converged_",
+    "n_features_in_",
+    "feature_names_in_",
+    "classes_",
+)
+
+
+class _RegularizedCV(BaseEstimator):
+    """The search that both estimators share."""
+
+    _parameter_constraints: dict = {
+        "l1_ratio": [Interval(Real, 0, 1, closed="both"), "array-like"],
+        "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "eps": GRID["eps"],
+        "cv": ["cv_object"],
+        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
+        "selection": [StrOptions({"min", "1se"})],
+        "fit_intercept": ["boolean"],
+        "epsilon": [Interval(Real, 0, None, closed="left")],
+        "n_jobs": [None, Integral],
+        **STOPPING,
+    }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @unchanged_on_error
+    def fit(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
+        """Choose `alpha_` and `l1_ratio_`, and fit all rows with them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, in the fits and in the scores.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, for a `cv` that asks for them.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Features of rows to score on instead of `cv`; all of `X` is then learned from.
+        y_val : array-like of shape (n_val,), default=None
+            Targets of the rows of `X_val`.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed or not finite, no score is a number, or the rows of a
+            training fold lack a class.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If not all alphas of the final path came to their target.
+        """
+        model = self._model()
+        X, y, weights = model._check(X, y, sample_weight, reset=True)
+        codes = self._encode(model, y, weights)
+        train_weights = self._train_weights(model, weights, y)
+        if X_val is not None or y_val is not None:
+            folds = [self._given_fold(model, X_val, y_val, train_weights)]
+        else:
+            scored = None if sample_weight is None else weights
+            folds = self._folds(model, X, y, codes, weights, scored, groups)
+        paths = Paths(
+            as_rows(X),
+            self._targets(model, codes),
+            make_loss(model.loss, model.epsilon),
+            self.fit_intercept,
+            Stopping(self.max_iter, self.tol, 0, 0),
+            generator_state(check_random_state(self.random_state)),
+        )
+        ratios, grids = self._grids(paths.problems(train_weights))
+        paths.measure(train_weights, len(grids[0]) * len(ratios) * (1 + len(folds)))
+        scores = self._scores(model, paths, folds, ratios, grids)
+        best_ratio, best = self._choose(scores)
+        ratio, alphas = ratios[best_ratio], grids[best_ratio]
+        outputs = paths(train_weights, strengths_of(alphas, ratio))
+        for solutions in outputs:
+            warn_of(solutions, alphas)
+        self._store(model, outputs, alphas, best, ratio, X.dtype)
+        self.alphas_ = np.array(grids) if np.ndim(self.l1_ratio) else grids[0]
+        self.cv_results_ = _results(scores, ratios, grids)
+        self.best_score_ = float(scores[best_ratio, best].mean())
+        return self
+
+    def _scores(self, model, paths, folds, ratios, grids):
+        """Return the scores in shape (n_l1_ratios, n_alphas, n_folds)."""
+        scorer = Scorer(self.scoring, model)
+
+        def visit(fold, ratio, alphas):
+            outputs = paths(fold.train_weights, strengths_of(alphas, ratio))
+            return scorer(fold, *_stack(outputs))
+
+        jobs = (
+            delayed(visit)(fold, ratio, alphas)
+            for ratio, alphas in zip(ratios, grids, strict=True)
+            for fold in folds
+        )
+        scores = Parallel(n_jobs=self.n_jobs, require="sharedmem")(jobs)
+        return np.reshape(scores, (len(ratios), len(folds), -1)).swapaxes(1, 2)
+
+    def _grids(self, problems):
+        """Return the values of l1_ratio, and alphas for each."""
+        ratios = np.atleast_1d(self.l1_ratio).astype(np.float64).tolist()
+        if not ratios or not all(0.0 <= ratio <= 1.0 for ratio in ratios):
+            raise ValueError(f"l1_ratio must be from 0 to 1, not {self.l1_ratio!r}.")
+        if isinstance(self.alphas, Integral):
+            grids = [grid_of(problems, self.alphas, self.eps, r) for r in ratios]
+        else:
+            grids = [check_alphas(self.alphas)] * len(ratios)
+        return ratios, grids
+
+    def _folds(self, model, X, y, codes, weights, scored, groups):
+        """Return the folds of `cv`; `scored` are weights of rows in scores, or None."""
+        cv = check_cv(self.cv, y, classifier=is_classifier(self))
+        folds = []
+        for train, test in cv.split(X, y, groups):
+            kept = np.zeros(len(y))
+            kept[train] = weights[train]
+            if not kept.any() or not weights[test].any():
+                raise ValueError("cv has a fold whose rows all have weight 0.")
+            if is_classifier(self) and set(codes[kept > 0.0]) != set(codes[weights > 0.0]):
+                raise ValueError(
+                    "cv has a training fold without rows of some class. Use fewer folds, "
+                    "or StratifiedKFold."
+                )
+            test = np.arange(len(y))[test]
+            test = test[weights[test] > 0.0]
+            test_weights = None if scored is None else scored[test]
+            targets = self._targets(model, codes[test])
+            train_weights = self._train_weights(model, kept, y)
+            folds.append(Fold(train_weights, X[test], y[test], test_weights, targets))
+        return folds
+
+    def _given_fold(self, model, X_val, y_val, train_weights):
+        if X_val is None or y_val is None:
+            raise ValueError("X_val and y_val must be given together.")
+        X_val, y_val, _ = model._check(X_val, y_val, None, reset=False)
+        targets = self._targets(model, self._encode_validation(model, y_val))
+        return Fold(train_weights, X_val, y_val, None, targets)
+
+    def _choose(self, scores):
+        """Return the places of the chosen l1_ratio and alpha.
+
+        `scores` has shape (n_l1_ratios, n_alphas, n_folds). Of equal scores the first
+        counts: the largest alpha.
+        """
+        means = scores.mean(axis=2)
+        if np.isnan(means).all():
+            raise ValueError("scoring returned no number for any alpha on all folds.")
+        best = np.nanargmax(means)
+        ratio_index, alpha_index = np.unravel_index(best, means.shape)
+        if self.selection == "1se":
+            n_folds = scores.shape[2]
+            if n_folds < 2:
+                raise ValueError("selection='1se' needs at least two folds.")
+            error = scores[ratio_index, alpha_index].std(ddof=1) / np.sqrt(n_folds)
+            good = means[ratio_index] >= means[ratio_index, alpha_index] - error
+            alpha_index = np.flatnonzero(good)[0]
+        return int(ratio_index), int(alpha_index)
+
+    def _store(self, model, outputs, alphas, index, ratio, dtype):
+        model.set_params(alpha=float(alphas[index]), l1_ratio=ratio)
+        model._store_solutions([solutions[index] for solutions in outputs], dtype)
+        self.best_estimator_ = model
+        self.alpha_, self.l1_ratio_ = model.alpha, ratio
+        coefs, intercepts = _stack(outputs)
+        single = len(coefs) == 1
+        self.coef_path_ = coefs[0] if single else coefs
+        self.intercept_path_ = intercepts[0] if single else intercepts
+        for name in _SHARED:
+            if hasattr(model, name):
+                setattr(self, name, getattr(model, name))
+
+    def predict(self, X):
+        """Predict with the chosen model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Targets or labels.
+        """
+        check_is_fitted(self)
+        return self.best_estimator_.predict(X)
+
+
+def _stack(outputs):
+    """Return the weights and intercepts of paths, the alphas last."""
+    coefs = [np.array([solution.coef for solution in path]).T for path in outputs]
+    intercepts = [[solution.intercept for solution in path] for path in outputs]
+    return np.array(coefs), np.array(intercepts)
+
+
+def _results(scores, ratios, grids):
+    """Return scores of shape (n_l1_ratios, n_alphas, n_folds) as `GridSearchCV` does."""
+    flat = scores.reshape(-1, scores.shape[2])
+    alphas = np.ravel(grids)
+    of_alpha = np.repeat(ratios, len(grids[0]))
+    means = flat.mean(axis=1)
+    ranks = rankdata(-np.nan_to_num(means, nan=-np.inf), method="min").astype(np.int32)
+    return {
+        "param_alpha": alphas,
+        "param_l1_ratio": of_alpha,
+        "params": [
+            {"alpha": alpha, "l1_ratio": ratio}
+            for alpha, ratio in zip(alphas.tolist(), of_alpha.tolist(), strict=True)
+        ],
+        **{f"split{k}_test_score": column for k, column in enumerate(flat.T)},
+        "mean_test_score": means,
+        "std_test_score": flat.std(axis=1),
+        "rank_test_score": ranks,
+    }
+
+
+class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
+    r"""Linear regression whose alpha is chosen by cross-validation.
+
+    For every fold the whole path of alphas is fitted, each fit going on from the one
+    before, and scored. The model with the best mean score, or the simplest one that is
+    nearly as good, is fitted again on all rows. The objective is that of
+    `SGDRegularizedRegressor` with ``penalty="elasticnet"``.
+
+    Parameters
+    ----------
+    loss : str, default="squared_error"
+        A smooth loss of `SGDRegularizedRegressor`.
+    l1_ratio : float or array-like of floats, default=1.0
+        Share of L1 in the penalty, or several to choose from.
+    alphas : int or array-like of floats, default=100
+        Strengths of the penalty to choose from, 0 (no penalty) included, or how many of
+        them, from `alpha_max` of all rows down to `eps` times it.
+    eps : float, default=1e-3
+        The smallest alpha over the largest if `alphas` is a number.
+    cv : int, splitter or iterable, default=None
+        Folds, as in `GridSearchCV`; None means 5.
+    scoring : str, callable or None, default=None
+        Name or function of the score, as in `GridSearchCV`. None is R2, "loss" minus the
+        mean of `loss` without the penalty.
+    selection : {"min", "1se"}, default="min"
+        "min" takes the alpha of the least error, that is, the best mean score; the largest
+        of equals. "1se" takes the largest alpha whose mean score is within one standard
+        error of it: the deviation of the best model's scores over the folds,
+        divided by the root of their number.
+    fit_intercept : bool, default=True
+        Whether the model has an intercept.
+    max_iter : int, default=1000
+        Most turns for an alpha.
+    tol : float, default=1e-4
+        A fit ends when its duality gap is at most this times the objective of the
+        intercept-only model.
+    epsilon : float, default=0.1
+        Parameter of the losses that have one.
+    n_jobs : int, default=None
+        Threads for the paths of the folds.
+    random_state : int, RandomState instance or None, default=None
+        Order of rows, where steps on rows are taken. The folds have their own.
+
+    Attributes
+    ----------
+    alpha_, l1_ratio_ : float
+        What was chosen.
+    alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
+        The grid, the largest alpha first; a row per value if `l1_ratio` is a list.
+    coef_ : ndarray of shape (n_features,)
+        Weights.
+    intercept_ : ndarray of shape (1,)
+        Intercept.
+    coef_path_ : ndarray of shape (n_features, n_alphas)
+        Weights of all alphas, with `l1_ratio_`, on all rows.
+    intercept_path_ : ndarray of shape (n_alphas,)
+        Their intercepts.
+    cv_results_ : dict of arrays
+        Scores of all candidates, with the keys of `GridSearchCV`.
+    best_score_ : float
+        Mean score of the chosen candidate.
+    best_estimator_ : SGDRegularizedRegressor
+        The chosen model.
+    dual_gap_, objective_, converged_, n_iter_
+        As of `SGDRegularizedRegressor`.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has any.
+
+    See Also
+    --------
+    skreg.regularization_path : The path itself.
+    sklearn.linear_model.LassoCV : The same for the squared error, by coordinate descent.
+
+    References
+    ----------
+    J. Friedman, T. Hastie and R. Tibshirani (2010), Regularization paths for generalized
+    linear models via coordinate descent. L. Breiman et al. (1984), Classification and
+    regression trees, section 3.4.3, for the rule of one standard error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skreg import SGDRegularizedRegressorCV
+    >>> rng = np.random.RandomState(0)
+    >>> X = rng.randn(200, 10)
+    >>> y = X @ np.array([2.0, -1.0] + 8 * [0.0]) + rng.randn(200)
+    >>> model = SGDRegularizedRegressorCV(selection="1se").fit(X, y)
+    >>> np.flatnonzero(model.coef_)
+    array([0, 1])
+    """
+
+    _parameter_constraints: dict = {
+        **_RegularizedCV._parameter_constraints,
+        "loss": [StrOptions(set(SMOOTH_LOSSES) & set(REGRESSION_LOSSES))],
+    }
+
+    def __init__(
+        self,
+        loss="squared_error",
+        *,
+        l1_ratio=1.0,
+        alphas=100,
+        eps=1e-3,
+        cv=None,
+        scoring=None,
+        selection="min",
+        fit_intercept=True,
+        max_iter=1000,
+        tol=1e-4,
+        epsilon=0.1,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.loss = loss
+        self.l1_ratio = l1_ratio
+        self.alphas = alphas
+        self.eps = eps
+        self.cv = cv
+        self.scoring = scoring
+        self.selection = selection
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.epsilon = epsilon
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _model(self):
+        return SGDRegularizedRegressor(
+            self.loss,
+            penalty="elasticnet",
+            fit_intercept=self.fit_intercept,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            epsilon=self.epsilon,
+            random_state=self.random_state,
+        )
+
+    def _encode(self, model, y, weights):
+        return y
+
+    def _encode_validation(self, model, y):
+        return y
+
+    def _targets(self, model, codes):
+        return [codes]
+
+    def _train_weights(self, model, weights, y):
+        return weights
+
+
+class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
+    r"""Linear classification whose alpha is chosen by cross-validation.
+
+    For every fold the whole path of alphas is fitted, each fit going on from the one
+    before, and scored. The model with the best mean score, or the simplest one that is
+    nearly as good, is fitted again on all rows. The objective is that of
+    `SGDRegularizedClassifier` with ``penalty="elasticnet"``; more than two classes are
+    one-against-all problems that share their alpha.
+
+    Parameters
+    ----------
+    loss : str, default="log_loss"
+        A smooth loss of `SGDRegularizedClassifier`.
+    l1_ratio : float or array-like of floats, default=1.0
+        Share of L1 in the penalty, or several to choose from.
+    alphas : int or array-like of floats, default=100
+        Strengths of the penalty to choose from, 0 (no penalty) included, or how many of
+        them, from `alpha_max` of all rows down to `eps` times it.
+    eps : float, default=1e-3
+        The smallest alpha over the largest if `alphas` is a number.
+    cv : int, splitter or iterable, default=None
+        Folds, as in `GridSearchCV`; None means 5, stratified.
+    scoring : str, callable or None, default=None
+        Name or function of the score, as in `GridSearchCV`. None is the accuracy, "loss"
+        minus the mean of `loss` without the penalty (over all one-against-all problems).
+    selection : {"min", "1se"}, default="min"
+        "min" takes the alpha of the least error, that is, the best mean score; the largest
+        of equals. "1se" takes the largest alpha whose mean score is within one standard
+        error of it: the deviation of the best model's scores over the folds,
+        divided by the root of their number.
+    fit_intercept : bool, default=True
+        Whether the model has an intercept.
+    max_iter : int, default=1000
+        Most turns for an alpha.
+    tol : float, default=1e-4
+        A fit ends when its duality gap is at most this times the objective of the
+        intercept-only model.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, by which those of their rows are multiplied in the fits;
+        "balanced" ones are those of the training rows.
+    n_jobs : int, default=None
+        Threads for the paths of the folds.
+    random_state : int, RandomState instance or None, default=None
+        Order of rows, where steps on rows are taken. The folds have their own.
+
+    Attributes
+    ----------
+    alpha_, l1_ratio_ : float
+        What was chosen.
+    alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
+        The grid, the largest alpha first; a row per value if `l1_ratio` is a list.
+    classes_ : ndarray of shape (n_classes,)
+        Labels.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Weights.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Intercepts.
+    coef_path_ : ndarray of shape (n_features, n_alphas)
+        Weights of all alphas, with `l1_ratio_`, on all rows. With more than two classes the
+        shape is (n_classes, n_features, n_alphas).
+    intercept_path_ : ndarray of shape (n_alphas,) or (n_classes, n_alphas)
+        Their intercepts.
+    cv_results_ : dict of arrays
+        Scores of all candidates, with the keys of `GridSearchCV`.
+    best_score_ : float
+        Mean score of the chosen candidate.
+    best_estimator_ : SGDRegularizedClassifier
+        The chosen model.
+    dual_gap_, objective_, converged_, n_iter_
+        As of `SGDRegularizedClassifier`.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has any.
+
+    See Also
+    --------
+    skreg.regularization_path : The path itself.
+    sklearn.linear_model.LogisticRegressionCV : The same for the log loss.
+
+    References
+    ----------
+    J. Friedman, T. Hastie and R. Tibshirani (2010), Regularization paths for generalized
+    linear models via coordinate descent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skreg import SGDRegularizedClassifierCV
+    >>> rng = np.random.RandomState(0)
+    >>> X = rng.randn(200, 10)
+    >>> y = X[:, 0] - X[:, 1] + 0.5 * rng.randn(200) > 0.0
+    >>> model = SGDRegularizedClassifierCV(alphas=20, selection="1se").fit(X, y)
+    >>> np.flatnonzero(model.coef_)
+    array([0, 1])
+    >>> model.predict([[1.0] + 9 * [0.0]])
+    array([ True])
+    """
+
+    _parameter_constraints: dict = {
+        **_RegularizedCV._parameter_constraints,
+        "loss": [StrOptions(set(SMOOTH_LOSSES) & set(CLASSIFICATION_LOSSES))],
+        "class_weight": SGDRegularizedClassifier._parameter_constraints["class_weight"],
+    }
+    _parameter_constraints.pop("epsilon")
+
+    def __init__(
+        self,
+        loss="log_loss",
+        *,
+        l1_ratio=1.0,
+        alphas=100,
+        eps=1e-3,
+        cv=None,
+        scoring=None,
+        selection="min",
+        fit_intercept=True,
+        max_iter=1000,
+        tol=1e-4,
+        class_weight=None,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.loss = loss
+        self.l1_ratio = l1_ratio
+        self.alphas = alphas
+        self.eps = eps
+        self.cv = cv
+        self.scoring = scoring
+        self.selection = selection
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def decision_function(self, X):
+        """Return raw predictions: the larger, the more likely the class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            ``X @ coef_.T + intercept_``; with two classes that of ``classes_[1]``.
+        """
+        check_is_fitted(self)
+        return self.best_estimator_.decision_function(X)
+
+    @available_if(has_probabilities)
+    def predict_proba(self, X):
+        """Estimate the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`, as `SGDRegularizedClassifier` has
+            them.
+        """
+        check_is_fitted(self)
+        return self.best_estimator_.predict_proba(X)
+
+    @available_if(has_probabilities)
+    def predict_log_proba(self, X):
+        """Return the logarithms of `predict_proba`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Logarithms, minus infinity where a probability is 0.
+        """
+        check_is_fitted(self)
+        return self.best_estimator_.predict_log_proba(X)
+
+    def _model(self):
+        return SGDRegularizedClassifier(
+            self.loss,
+            penalty="elasticnet",
+            fit_intercept=self.fit_intercept,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            class_weight=self.class_weight,
+            random_state=self.random_state,
+        )
+
+    def _encode(self, model, y, weights):
+        check_two_classes(y[weights > 0.0])
+        model.classes_ = np.unique(y[weights > 0.0])
+        # Rows of weight 0 may have labels that are no classes.
+        return np.searchsorted(model.classes_, y) % len(model.classes_)
+
+    def _encode_validation(self, model, y):
+        return places_of(y, model.classes_)
+
+    def _targets(self, model, codes):
+        return one_against_all(codes, len(model.classes_))
+
+    def _train_weights(self, model, weights, y):
+        return model._times_class_weight(weights, model.classes_, y)[0]
