@@ -312,7 +312,7 @@ class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
         Whether the model has an intercept.
     max_iter : int, default=1000
         Most turns for an alpha.
-    tol : float, default=1e-4
+    tol : float, default=1e-5
         A fit ends when its duality gap is at most this times the objective of the
         intercept-only model.
     epsilon : float, default=0.1
@@ -389,7 +389,7 @@ class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
         selection="min",
         fit_intercept=True,
         max_iter=1000,
-        tol=1e-4,
+        tol=1e-5,
         epsilon=0.1,
         n_jobs=None,
         random_state=None,
@@ -466,7 +466,7 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
         Whether the model has an intercept.
     max_iter : int, default=1000
         Most turns for an alpha.
-    tol : float, default=1e-4
+    tol : float, default=1e-5
         A fit ends when its duality gap is at most this times the objective of the
         intercept-only model.
     class_weight : dict, "balanced" or None, default=None
@@ -550,7 +550,7 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
         selection="min",
         fit_intercept=True,
         max_iter=1000,
-        tol=1e-4,
+        tol=1e-5,
         class_weight=None,
         n_jobs=None,
         random_state=None,

@@ -1,0 +1,279 @@
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.linear_model import ElasticNetCV, LassoCV
+from sklearn.metrics import make_scorer, mean_absolute_error
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import skreg
+from skreg import (
+    SGDRegularizedClassifier,
+    SGDRegularizedClassifierCV,
+    SGDRegularizedRegressor,
+    SGDRegularizedRegressorCV,
+)
+from skreg._losses import CLASSIFICATION_LOSSES
+from skreg.path import SMOOTH_LOSSES
+
+STORAGES = [np.asarray, sparse.csr_matrix]
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    X, y = load_diabetes(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def search(loss, **settings):
+    kind = SGDRegularizedRegressorCV
+    if loss in CLASSIFICATION_LOSSES:
+        kind = SGDRegularizedClassifierCV
+    return kind(loss, tol=1e-9, **{"alphas": 6, "eps": 0.01, **settings})
+
+
+def make_data(rng, loss, n=120, p=6):
+    X = rng.normal(size=(n, p))
+    y = X @ (rng.normal(size=p) * (np.arange(p) < 3)) + 1.0 + rng.normal(size=n)
+    return X, np.where(y > 1.0, "yes", "no") if loss in CLASSIFICATION_LOSSES else y
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("loss", SMOOTH_LOSSES)
+def test_scores_are_those_of_independent_fits(rng, loss, weighted, storage):
+    X, y = make_data(rng, loss)
+    s = rng.random(120) * (rng.random(120) < 0.9) if weighted else None
+    cv = list(KFold(3).split(X))
+    model = search(loss, cv=cv, l1_ratio=[0.5, 1.0]).fit(storage(X), y, sample_weight=s)
+    assert model.alphas_.shape == (2, 6)
+    single = model.best_estimator_
+    results = model.cv_results_
+    for k in (0, 3, 7, 11):
+        for fold, (train, test) in enumerate(cv):
+            part = clone(single).set_params(**results["params"][k])
+            weights = [None if s is None else s[rows] for rows in (train, test)]
+            part.fit(storage(X[train]), y[train], sample_weight=weights[0])
+            score = part.score(storage(X[test]), y[test], sample_weight=weights[1])
+            assert_allclose(results[f"split{fold}_test_score"][k], score, atol=1e-5)
+    best = clone(single).fit(storage(X), y, sample_weight=s)
+    assert_allclose(model.coef_, best.coef_, atol=1e-5)
+    assert_array_equal(model.predict(storage(X[:5])), single.predict(storage(X[:5])))
+    assert model.converged_
+
+
+def test_choice_is_that_of_lasso_cv(diabetes):
+    X, y = diabetes
+    model = SGDRegularizedRegressorCV(
+        alphas=30, cv=KFold(5), scoring="neg_mean_squared_error"
+    ).fit(X, y)
+    peer = LassoCV(alphas=model.alphas_, cv=KFold(5), tol=1e-9, max_iter=100_000).fit(X, y)
+    assert_allclose(
+        -model.cv_results_["mean_test_score"], peer.mse_path_.mean(1), rtol=1e-5
+    )
+    assert_allclose(model.alpha_, peer.alpha_)
+    assert_allclose(model.coef_, peer.coef_, atol=1e-3)
+    assert_array_equal(
+        model.coef_path_[:, model.alphas_ == model.alpha_][:, 0], model.coef_
+    )
+
+
+def test_choice_among_ratios_is_that_of_elastic_net_cv(diabetes):
+    X, y = diabetes
+    ratios, alphas = [0.1, 0.5, 1.0], np.geomspace(50, 0.05, 12)
+    model = SGDRegularizedRegressorCV(
+        alphas=alphas, l1_ratio=ratios, cv=4, scoring="neg_mean_squared_error"
+    ).fit(X, y)
+    peer = ElasticNetCV(
+        l1_ratio=ratios, alphas=alphas, cv=4, tol=1e-9, max_iter=100_000
+    ).fit(X, y)
+    assert (model.alpha_, model.l1_ratio_) == (peer.alpha_, peer.l1_ratio_)
+    assert_array_equal(model.alphas_, [alphas] * 3)
+    ranks = model.cv_results_["rank_test_score"]
+    assert model.cv_results_["params"][int(np.argmin(ranks))] == {
+        "alpha": model.alpha_, "l1_ratio": model.l1_ratio_,
+    }  # fmt: skip
+
+
+def test_one_standard_error_takes_the_largest_alpha_that_is_nearly_as_good(diabetes):
+    X, y = diabetes
+    models = {
+        rule: SGDRegularizedRegressorCV(alphas=40, cv=10, selection=rule).fit(X, y)
+        for rule in ("min", "1se")
+    }
+    scores = np.array([
+        models["min"].cv_results_[f"split{k}_test_score"] for k in range(10)
+    ])  # fmt: skip
+    means = scores.mean(axis=0)
+    best = int(np.argmax(means))
+    bound = means[best] - np.sqrt(scores[:, best].var(ddof=1) / 10)
+    first = int(np.argmax(means >= bound))
+    assert models["min"].alpha_ == models["min"].alphas_[best]
+    assert models["1se"].alpha_ == models["1se"].alphas_[first]
+    assert models["1se"].alpha_ > models["min"].alpha_
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_several_classes_share_their_alpha(storage):
+    X, y = load_iris(return_X_y=True)
+    X = storage(StandardScaler().fit_transform(X))
+    model = search("log_loss", cv=3, class_weight="balanced").fit(X, y)
+    grid = GridSearchCV(
+        SGDRegularizedClassifier(
+            penalty="l1", tol=1e-9, class_weight="balanced"
+        ),
+        {"alpha": model.alphas_}, cv=3,
+    ).fit(X, y)  # fmt: skip
+    assert_allclose(
+        model.cv_results_["mean_test_score"], grid.cv_results_["mean_test_score"]
+    )
+    assert model.coef_path_.shape == (3, 4, 6)
+    assert model.intercept_path_.shape == (3, 6)
+    assert model.coef_.shape == (3, 4)
+    assert_allclose(model.predict_proba(X).sum(axis=1), 1.0)
+    assert_array_equal(model.decision_function(X).argmax(axis=1), model.predict(X))
+    assert (np.diff(np.count_nonzero(model.coef_path_, axis=(0, 1))) >= 0).all()
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "log_loss", "squared_hinge"])
+def test_any_scoring_and_the_loss_itself(rng, loss):
+    X, y = make_data(rng, loss)
+    model = search(loss, cv=3, scoring="loss").fit(X, y)
+    (train, test), *_ = KFold(3).split(X) if loss in ("squared_error", "huber") else [
+        *skreg.model_selection.check_cv(3, y, classifier=True).split(X, y)
+    ]  # fmt: skip
+    part = clone(model.best_estimator_).set_params(alpha=model.alphas_[3])
+    part.fit(X[train], y[train])
+    targets = np.where(y == "yes", 1.0, -1.0) if y.dtype.kind == "U" else y
+    value = skreg.objective(
+        X[test], targets[test], np.ravel(part.coef_), part.intercept_[0], loss=loss
+    )
+    assert_allclose(model.cv_results_["split0_test_score"][3], -value, rtol=1e-5)
+    if loss == "log_loss":
+        other = search(loss, cv=3, scoring="neg_log_loss").fit(X, y)
+        for name in ("mean_test_score", "std_test_score"):
+            assert_allclose(other.cv_results_[name], model.cv_results_[name], rtol=1e-6)
+    if loss == "squared_error":
+        scorers = "neg_mean_absolute_error", make_scorer(
+            mean_absolute_error, greater_is_better=False
+        ), lambda model, X, y: -mean_absolute_error(y, model.predict(X))  # fmt: skip
+        alphas = {
+            search(loss, scoring=scorer).fit(X, y, sample_weight=np.ones(120)).alpha_
+            for scorer in scorers
+        }
+        assert len(alphas) == 1
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_a_given_validation_set(rng, loss):
+    X, y = make_data(rng, loss)
+    X_val, y_val = X[80:], y[80:]
+    model = search(loss, alphas=[0.3, 0.1, 0.01, 0.0], scoring="loss")
+    model.fit(X[:80], y[:80], X_val=X_val, y_val=y_val)
+    targets = np.where(y == "yes", 1.0, -1.0) if y.dtype.kind == "U" else y
+    kind = type(model.best_estimator_)
+    losses = []
+    for alpha in model.alphas_:
+        one = kind(loss, penalty="l1", alpha=alpha, tol=1e-10).fit(X[:80], y[:80])
+        weights = np.ravel(one.coef_), one.intercept_[0]
+        losses.append(skreg.objective(X_val, targets[80:], *weights, loss=loss))
+    assert_allclose(-model.cv_results_["mean_test_score"], losses, rtol=1e-5)
+    assert model.alpha_ == model.alphas_[np.argmin(losses)]
+    split = PredefinedSplit(np.repeat([-1, 0], [80, 40]))
+    other = clone(model).set_params(cv=split).fit(X, y)
+    assert_allclose(
+        other.cv_results_["mean_test_score"], model.cv_results_["mean_test_score"]
+    )
+    for bad in ({"X_val": X_val}, {"y_val": y_val}):
+        with pytest.raises(ValueError, match="given together"):
+            model.fit(X, y, **bad)
+    with pytest.raises(ValueError, match="at least two folds"):
+        clone(model).set_params(selection="1se").fit(X, y, X_val=X_val, y_val=y_val)
+
+
+def test_weights_are_repetition(rng):
+    X, y = make_data(rng, "squared_error", n=40)
+    s = rng.integers(0, 4, 40)
+    groups = np.arange(40) % 4
+    repeated = np.repeat(np.arange(40), s)
+    folds = GroupKFold(4)
+    one = search("squared_error", cv=folds).fit(X, y, sample_weight=s, groups=groups)
+    two = search("squared_error", cv=folds).fit(
+        X[repeated], y[repeated], groups=groups[repeated]
+    )
+    assert one.alpha_ == pytest.approx(two.alpha_)
+    assert_allclose(one.coef_path_, two.coef_path_, atol=1e-8)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_threads_pipelines_pickles_and_names(rng, loss):
+    pd = pytest.importorskip("pandas")
+    X, y = make_data(rng, loss)
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    pipeline = make_pipeline(StandardScaler(), search(loss, cv=3)).fit(frame, y)
+    model = search(loss, cv=3, n_jobs=2)
+    model.fit(StandardScaler().fit_transform(X), y)
+    assert_allclose(pipeline[-1].coef_path_, model.coef_path_, rtol=1e-9)
+    named = search(loss, cv=3).fit(frame, y)
+    assert_array_equal(named.feature_names_in_, list("abcdef"))
+    with pytest.raises(ValueError, match="feature names"):
+        named.predict(frame[list("fedcba")])
+    copy = pickle.loads(pickle.dumps(named))
+    assert_array_equal(copy.predict(frame), named.predict(frame))
+
+
+def test_features_that_are_constant_in_a_fold(rng):
+    X, y = make_data(rng, "squared_error")
+    X[:, 5] = 0.0
+    X[:40, 5] = rng.normal(size=40)
+    X[:, 4] = 1e7
+    X[40:80, 4] += rng.normal(size=40)
+    cv = list(KFold(3).split(X))
+    model = search("squared_error", cv=cv).fit(X, y)
+    X[:, 4] -= 1e7  # the intercept makes up for it
+    for fold, (train, test) in enumerate(cv):
+        part = SGDRegularizedRegressor(penalty="l1", alpha=model.alphas_[4], tol=1e-9)
+        score = part.fit(X[train], y[train]).score(X[test], y[test])
+        assert_allclose(model.cv_results_[f"split{fold}_test_score"][4], score, rtol=1e-4)
+
+
+def test_bad_arguments_are_named(rng):
+    X, y = make_data(rng, "squared_error")
+    for name, value in {
+        "loss": "epsilon_insensitive", "l1_ratio": [0.5, 2.0], "alphas": [-1.0],
+        "eps": 0.0, "scoring": "accurate", "selection": "max", "tol": -1.0,
+    }.items():  # fmt: skip
+        with pytest.raises(ValueError, match=name):
+            SGDRegularizedRegressorCV(**{name: value}).fit(X, y)
+    labels = np.repeat(["a", "b", "c"], 40)
+    with pytest.raises(ValueError, match="training fold without rows of some class"):
+        SGDRegularizedClassifierCV(cv=KFold(3)).fit(X, labels)
+    with pytest.raises(ValueError, match="at least two classes"):
+        SGDRegularizedClassifierCV().fit(X, np.ones(120))
+    with pytest.raises(ValueError, match="weight 0"):
+        SGDRegularizedRegressorCV(cv=KFold(3)).fit(X, y, sample_weight=np.arange(120) < 40)
+    with pytest.raises(ValueError, match="no number"):
+        SGDRegularizedRegressorCV(scoring=lambda *_: np.nan).fit(X, y)
+    model = SGDRegularizedClassifierCV(cv=3)
+    with pytest.raises(ValueError, match="not among the classes"):
+        model.fit(X, labels[rng.permutation(120)], X_val=X, y_val=np.repeat("d", 120))
+    assert not hasattr(model, "alpha_")
+
+
+def test_breast_cancer_agrees_with_a_grid_search():
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = SGDRegularizedClassifierCV(alphas=8, cv=3).fit(X, y)
+    grid = GridSearchCV(
+        SGDRegularizedClassifier(penalty="l1", tol=1e-6), {"alpha": model.alphas_}, cv=3
+    ).fit(X, y)
+    assert_allclose(
+        model.cv_results_["mean_test_score"], grid.cv_results_["mean_test_score"]
+    )
+    assert model.alpha_ == grid.best_params_["alpha"]

@@ -1,0 +1,106 @@
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import skreg
+from skreg.plotting import CVCurveDisplay, RegularizationPathDisplay
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def data(rng):
+    X = rng.normal(size=(80, 5))
+    return X, X @ [3.0, -2.0, 1.0, 0.0, 0.0] + rng.normal(size=80)
+
+
+@pytest.mark.parametrize("against", ["alpha", "l1_norm"])
+def test_path_shows_weights_counts_and_choice(data, against):
+    model = skreg.SGDRegularizedRegressorCV(alphas=15, cv=4).fit(*data)
+    display = RegularizationPathDisplay.from_estimator(model, against=against)
+    coefs = model.coef_path_
+    moving = np.flatnonzero(coefs.any(axis=1))
+    places = model.alphas_ if against == "alpha" else np.abs(coefs).sum(axis=0)
+    for line, j in zip(display.lines_, moving, strict=True):
+        assert_allclose(line.get_xdata(), places)
+        assert_allclose(line.get_ydata(), coefs[j])
+    display.figure_.canvas.draw()
+    ticks = display.top_ax_.get_xticks()
+    labels = [int(label.get_text()) for label in display.top_ax_.get_xticklabels()]
+    counts = dict(zip(places, np.count_nonzero(coefs, axis=0), strict=True))
+    assert labels == [counts[tick] for tick in ticks]
+    assert len(labels) >= 3
+    chosen = places[model.alphas_ == model.alpha_][0]
+    vertical = [line for line in display.ax_.lines if line.get_linestyle() == "--"]
+    assert_allclose(vertical[0].get_xdata(), chosen)
+    left, right = display.ax_.get_xlim()
+    assert (left > right) == (against == "alpha")
+
+
+def test_curve_shows_mean_band_and_both_rules(data):
+    models = [
+        skreg.SGDRegularizedRegressorCV(alphas=25, cv=5, selection=rule).fit(*data)
+        for rule in ("min", "1se")
+    ]
+    display = CVCurveDisplay.from_estimator(models[0])
+    results = models[0].cv_results_
+    assert_allclose(display.line_.get_ydata(), results["mean_test_score"])
+    splits = np.array([results[f"split{k}_test_score"] for k in range(5)])
+    error = splits.std(axis=0, ddof=1) / np.sqrt(5)
+    (path,) = display.band_.get_paths()
+    assert_allclose(path.vertices[:, 1].max(), (splits.mean(axis=0) + error).max())
+    assert display.best_line_.get_xdata()[0] == models[0].alpha_
+    assert display.one_se_line_.get_xdata()[0] == models[1].alpha_
+    assert display.ax_.get_ylabel() == "R2"
+
+
+def test_a_single_fold_has_no_band_and_zero_no_place(data):
+    X, y = data
+    model = skreg.SGDRegularizedRegressorCV(alphas=[1.0, 0.1, 0.0], l1_ratio=[0.2, 0.9])
+    model.set_params(scoring="loss").fit(X[:50], y[:50], X_val=X[50:], y_val=y[50:])
+    _, ax = plt.subplots()
+    display = CVCurveDisplay.from_estimator(model, ax=ax, color="red")
+    assert display.ax_ is ax
+    assert display.band_ is None is display.one_se_line_
+    assert_array_equal(display.line_.get_xdata(), [1.0, 0.1])
+    assert display.line_.get_color() == "red"
+    path = RegularizationPathDisplay.from_estimator(model)
+    assert_array_equal(path.lines_[0].get_xdata(), [1.0, 0.1])
+
+
+def test_each_class_has_a_path(data):
+    X, y = data
+    labels = np.digitize(y, [-2.0, 2.0])
+    model = skreg.SGDRegularizedClassifierCV(alphas=5, cv=3).fit(X, labels)
+    display = RegularizationPathDisplay.from_estimator(model, output=2)
+    assert_array_equal(display.coefs, model.coef_path_[2])
+    assert CVCurveDisplay.from_estimator(model).ax_.get_ylabel() == "accuracy"
+    with pytest.raises(ValueError, match="output must be one of the classes"):
+        RegularizationPathDisplay.from_estimator(model)
+
+
+def test_paths_without_a_search_and_names(data):
+    path = skreg.regularization_path(*data, n_alphas=10)
+    names = ["a", "b", "c", "d", "e"]
+    display = RegularizationPathDisplay.from_path(path, feature_names=names)
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert set(texts) <= set(names)
+    with pytest.raises(ValueError, match="against"):
+        display.plot(against="time")
+
+
+def test_matplotlib_is_asked_for_by_name(data, monkeypatch):
+    path = skreg.regularization_path(*data, n_alphas=3)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match="matplotlib"):
+        RegularizationPathDisplay.from_path(path)
