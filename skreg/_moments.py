@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg.blas import dsyrk
 
 from skreg._objective import Certificate, penalty_conjugate, shrinkages
-from skreg._quadratic import minimize_quadratic
+from skreg._quadratic import minimize_quadratic, mirror
 
 _CHUNK_BYTES = 1 << 19
 # A variance below the first part of the second moment, or the square of the second part of
@@ -43,7 +43,7 @@ class Moments:
             block *= np.sqrt(sample_weight[chunk])[:, np.newaxis]
             # In Fortran order, C-ordered arrays are their own transposes.
             dsyrk(1.0, block.T, beta=1.0, c=matrix.T, lower=True, overwrite_c=True)
-        matrix += np.triu(matrix, 1).T
+        mirror(matrix)
         return cls(matrix, shift)
 
     def __sub__(self, other):

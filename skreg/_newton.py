@@ -9,11 +9,12 @@ conjugate gradients move the weights that are not 0, or ought not to be, and non
 """
 
 import numpy as np
+from scipy.linalg.blas import dger
 
 from skreg._kernels import curvature_pass, hessian_product
 from skreg._losses import HalfSquaredError
 from skreg._objective import feature_curvatures, look
-from skreg._quadratic import minimize_quadratic, violations
+from skreg._quadratic import minimize_quadratic, mirror, violations
 from skreg._rows import CSR, add_gram, check_squares, mean_squares
 
 _STEPS = 30
@@ -162,12 +163,13 @@ class Newton:
             self._matrix = np.zeros((len(self.coef) + 1,) * 2)
             add_gram(problem.X, *self._row_curvatures(every), self._matrix)
             check_squares(self._matrix.diagonal()[:-1], problem.X, problem.rows)
-            self._matrix += np.triu(self._matrix, 1).T
+            mirror(self._matrix)
         matrix, gradient = self._matrix, self.view.gradient
         hessian, slopes = matrix[:-1, :-1].copy(), gradient[:-1]
         if problem.fit_intercept:  # the intercept is at its best for whatever weights
             coupling = matrix[-1, :-1] / matrix[-1, -1]
-            hessian -= np.outer(coupling, matrix[-1, :-1])
+            if len(hessian):  # in Fortran order, C-ordered arrays are their own transposes
+                dger(-1.0, matrix[-1, :-1], coupling, a=hessian.T, overwrite_a=True)
             slopes = slopes - coupling * gradient[-1]
         tolerance = 0.01 * max(target, 0.01 * self.view.certificate.distance)
         if is_exact(self.view):

@@ -73,6 +73,14 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, max_rounds=2
     return coef
 
 
+@compiled
+def mirror(matrix):
+    """Make a matrix symmetric whose upper triangle is known."""
+    for i in range(matrix.shape[0]):
+        for j in range(i):
+            matrix[i, j] = matrix[j, i]
+
+
 def violations(coef, slopes, l1):
     """Return what the optimality (KKT) conditions leave open, signed, for each weight.
 
@@ -165,7 +173,7 @@ def _solve_shifted(matrix, right_side):
     while shift < 1.0:
         shifted = matrix.copy()
         shifted.flat[:: len(matrix) + 1] *= 1.0 + shift
-        _, solution, failed = dposv(shifted, right_side, overwrite_a=True)
+        _, solution, failed = dposv(shifted.T, right_side, overwrite_a=True)
         if not failed:
             return solution
         shift = max(_SMALLEST_SHIFT, 100.0 * shift)

@@ -4,7 +4,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize as scipy_minimize
 
-from skreg._quadratic import coordinate_sweeps, minimize_quadratic, violations
+from skreg._quadratic import coordinate_sweeps, minimize_quadratic, mirror, violations
 
 PENALTIES = [(0.3, 0.0), (0.3, 0.2), (0.02, 0.0), (0.0, 0.4)]
 
@@ -178,3 +178,10 @@ def test_optimality_conditions_hold_where_sweeps_are_quick_and_features_large(rn
     coef = minimize_quadratic(hessian.copy(), gradient, np.zeros(20), l1, 0.0, 1e6)
     left = violations(coef, gradient + hessian @ coef, l1)
     assert_allclose(left / units, 0.0, atol=1e-9)
+
+
+def test_the_lower_triangle_mirrors_the_upper(rng):
+    matrix = rng.normal(size=(7, 7))
+    upper = np.triu(matrix)
+    mirror(matrix)
+    assert_array_equal(matrix, upper + np.triu(upper, 1).T)
