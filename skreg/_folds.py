@@ -16,13 +16,15 @@ from skreg._threads import single_threaded_blas
 
 
 class Fold(NamedTuple):
-    """One split: training weights of all rows, 0 outside, and the rows to score on.
+    """One split: training weights of all rows, 0 outside, and the rows of X to score on.
 
-    ``targets`` holds what each output of the model has to predict of these rows.
+    The other fields belong to these: ``targets`` holds what each output of the model has to
+    predict.
     """
 
     train_weights: np.ndarray
     X: Any
+    rows: Any
     y: np.ndarray
     sample_weight: np.ndarray | None
     targets: list
@@ -60,17 +62,18 @@ class Paths:
                 self._moments = Moments.of(*problem[:4], self._shift), weights
 
     def __call__(self, weights, penalties):
-        """Return the points of each output's path on the rows of positive weight."""
-        return [
-            follow(
-                problem,
-                penalties,
-                self._stopping,
-                self._generator.copy(),
-                self._moments_of(problem),
-            )
-            for problem in self.problems(weights)
-        ]
+        """Return the solutions of each output's path on the rows of positive weight."""
+        with single_threaded_blas():
+            return [
+                follow(
+                    problem,
+                    penalties,
+                    self._stopping,
+                    self._generator.copy(),
+                    self._moments_of(problem),
+                )
+                for problem in self.problems(weights)
+            ]
 
     def _moments_of(self, problem):
         if self._moments is None:
@@ -105,9 +108,10 @@ class Scorer:
         `coefs` has shape (n_outputs, n_features, n_models), `intercepts` has shape
         (n_outputs, n_models).
         """
+        X = fold.X[fold.rows]
         if self._score is not None:
-            return self._scores_of_models(fold, coefs, intercepts)
-        raw = np.array([fold.X @ coef for coef in coefs]) + intercepts[:, np.newaxis]
+            return self._scores_of_models(fold, X, coefs, intercepts)
+        raw = np.array([X @ coef for coef in coefs]) + intercepts[:, np.newaxis]
         if self._means_loss:
             return self._minus_losses(fold, raw)
         if hasattr(self._model, "classes_"):
@@ -129,7 +133,7 @@ class Scorer:
         ]
         return -np.mean(sums, axis=0) / weights.sum()
 
-    def _scores_of_models(self, fold, coefs, intercepts):
+    def _scores_of_models(self, fold, X, coefs, intercepts):
         weights = {}
         if fold.sample_weight is not None and _takes_weights(self._score):
             weights["sample_weight"] = fold.sample_weight
@@ -138,7 +142,7 @@ class Scorer:
             model = copy.copy(self._model)
             model.coef_ = model._shape_coef(coefs[:, :, k])
             model.intercept_ = intercepts[:, k]
-            scores.append(self._score(model, fold.X, fold.y, **weights))
+            scores.append(self._score(model, X, fold.y, **weights))
         return np.array(scores)
 
 

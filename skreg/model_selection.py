@@ -191,7 +191,7 @@ class _RegularizedCV(BaseEstimator):
             test_weights = None if scored is None else scored[test]
             targets = self._targets(model, codes[test])
             train_weights = self._train_weights(model, kept, y)
-            folds.append(Fold(train_weights, X[test], y[test], test_weights, targets))
+            folds.append(Fold(train_weights, X, test, y[test], test_weights, targets))
         return folds
 
     def _given_fold(self, model, X_val, y_val, train_weights):
@@ -199,7 +199,7 @@ class _RegularizedCV(BaseEstimator):
             raise ValueError("X_val and y_val must be given together.")
         X_val, y_val, _ = model._check(X_val, y_val, None, reset=False)
         targets = self._targets(model, self._encode_validation(model, y_val))
-        return Fold(train_weights, X_val, y_val, None, targets)
+        return Fold(train_weights, X_val, slice(None), y_val, None, targets)
 
     def _choose(self, scores):
         """Return the places of the chosen l1_ratio and alpha.

@@ -2,9 +2,9 @@
 Choosing alpha
 ==============
 
-How strong should the penalty be? Three ways to find out on the same data, which agree: a grid
-search, a search along the path of solutions, and a validation set. Then what too little and
-too much of a penalty does.
+How strong should the penalty be? Three ways to find out on the same data: a grid search, a
+search along the path of solutions, and a validation set. Then what too little and too much
+of a penalty does.
 """
 
 import time
@@ -37,8 +37,8 @@ print(f"{X.shape[0]} rows, {X.shape[1]} features, {len(y_test)} rows to test on"
 # A grid search, and the same along the path
 # ------------------------------------------
 # The grid begins at `alpha_max`, where the last weight becomes 0. `GridSearchCV` fits fifty
-# models for each of ten folds. `SGDRegularizedRegressorCV` goes from each alpha to the next,
-# and for the squared error reads the rows of all folds only once.
+# models for each of ten folds. `SGDRegularizedRegressorCV` goes from each alpha to the
+# next, and for the squared error reads the rows of all folds only once.
 
 alphas, folds = alpha_grid(X, y, n_alphas=50), KFold(10, shuffle=True, random_state=0)
 lasso = SGDRegularizedRegressor(penalty="l1", tol=1e-6)
@@ -72,8 +72,8 @@ plt.show()
 # %%
 # A validation set
 # ----------------
-# Where one split is given, pass it. All of `X` is learned from, every alpha is judged on the
-# rows of `X_val`, here by the loss, and alpha = 0, no penalty, is one of them.
+# Where one split is given, pass it. All of `X` is learned from, every alpha is judged on
+# the rows of `X_val`, here by the loss, and alpha = 0, no penalty, is one of them.
 
 X_train, X_val, y_train, y_val = train_test_split(X, y, test_size=100, random_state=1)
 judged = SGDRegularizedRegressorCV(alphas=[30, 10, 3, 1, 0.3, 0.1, 0], scoring="loss")
