@@ -28,7 +28,7 @@ could not be), and the formulas of a loss stay side by side.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from numba.extending import overload
 
@@ -357,13 +357,13 @@ def _compiled_bounded_slope(loss, y, p, q):
     return compiled_bounded_slope
 
 
-REGRESSION_LOSSES = {
+REGRESSION_LOSSES: dict[str, type[Any]] = {
     "squared_error": HalfSquaredError,
     "huber": Huber,
     "epsilon_insensitive": EpsilonInsensitive,
     "squared_epsilon_insensitive": SquaredEpsilonInsensitive,
 }
-CLASSIFICATION_LOSSES = {
+CLASSIFICATION_LOSSES: dict[str, type[Any]] = {
     "log_loss": LogLoss,
     "hinge": Hinge,
     "squared_hinge": SquaredHinge,
