@@ -10,7 +10,7 @@ from sklearn.metrics import check_scoring, r2_score
 from skreg._follow import follow, moments_pay
 from skreg._kernels import loss_sum
 from skreg._losses import make_loss
-from skreg._moments import Moments, shift_of
+from skreg._moments import Moments
 from skreg._objective import Problem
 from skreg._threads import single_threaded_blas
 
@@ -40,7 +40,7 @@ class Paths:
         self._fit_intercept = fit_intercept
         self._stopping = stopping
         self._generator = generator
-        self._shift, self._moments = None, None
+        self._moments = None
 
     def problem(self, target, weights):
         """Return the problem of one target on the rows of positive weight."""
@@ -58,8 +58,7 @@ class Paths:
         (problem, *others) = self.problems(weights)
         if not others and moments_pay(problem, n_fits):
             with single_threaded_blas():
-                self._shift = shift_of(*problem[:4], self._fit_intercept)
-                self._moments = Moments.of(*problem[:4], self._shift), weights
+                self._moments = Moments.of(*problem[:4]), weights
 
     def __call__(self, weights, penalties):
         """Return the solutions of each output's path on the rows of positive weight."""
@@ -81,11 +80,12 @@ class Paths:
         moments, all_weights = self._moments
         left_out = all_weights - problem.sample_weight
         rows = np.flatnonzero(left_out)
-        if (left_out < 0.0).any() or len(rows) > len(problem.rows):
-            return Moments.of(*problem[:4], self._shift)
         if len(rows) == 0:
             return moments
-        return moments - Moments.of(*problem[:2], left_out, rows, self._shift)
+        rest = None
+        if (left_out >= 0.0).all() and len(rows) <= len(problem.rows):
+            rest = moments.without(*problem[:2], left_out, rows)
+        return rest or Moments.of(*problem[:4])
 
 
 class Scorer:
@@ -96,21 +96,19 @@ class Scorer:
     """
 
     def __init__(self, scoring, model):
-        self._model = model
+        self._model = copy.copy(model)
+        self._model.__dict__.pop("feature_names_in_", None)  # it scores plain arrays
         self._means_loss = scoring == "loss"
         self._score = None
         if scoring not in (None, "loss"):
             self._score = check_scoring(model, scoring=scoring)
 
-    def __call__(self, fold, coefs, intercepts):
-        """Return a score for each model.
-
-        `coefs` has shape (n_outputs, n_features, n_models), `intercepts` has shape
-        (n_outputs, n_models).
-        """
+    def __call__(self, fold, outputs, alphas, l1_ratio):
+        """Return a score for each alpha; `outputs` holds a path of each output."""
+        coefs, intercepts = stack(outputs)
         X = fold.X[fold.rows]
         if self._score is not None:
-            return self._scores_of_models(fold, X, coefs, intercepts)
+            return self._scores_of_models(fold, X, coefs, intercepts, alphas, l1_ratio)
         raw = np.array([X @ coef for coef in coefs]) + intercepts[:, np.newaxis]
         if self._means_loss:
             return self._minus_losses(fold, raw)
@@ -118,6 +116,8 @@ class Scorer:
             winners = (raw[0] > 0.0).astype(int) if len(raw) == 1 else raw.argmax(axis=0)
             correct = self._model.classes_[winners] == fold.y[:, np.newaxis]
             return np.average(correct, axis=0, weights=fold.sample_weight)
+        if len(fold.y) < 2:  # R2 is not defined
+            return np.full(len(alphas), np.nan)
         y = np.repeat(fold.y[:, np.newaxis], raw.shape[2], axis=1)
         return r2_score(
             y, raw[0], sample_weight=fold.sample_weight, multioutput="raw_values"
@@ -133,13 +133,13 @@ class Scorer:
         ]
         return -np.mean(sums, axis=0) / weights.sum()
 
-    def _scores_of_models(self, fold, X, coefs, intercepts):
+    def _scores_of_models(self, fold, X, coefs, intercepts, alphas, l1_ratio):
         weights = {}
         if fold.sample_weight is not None and _takes_weights(self._score):
             weights["sample_weight"] = fold.sample_weight
         scores = []
-        for k in range(coefs.shape[2]):
-            model = copy.copy(self._model)
+        for k, alpha in enumerate(alphas.tolist()):
+            model = copy.copy(self._model).set_params(alpha=alpha, l1_ratio=l1_ratio)
             model.coef_ = model._shape_coef(coefs[:, :, k])
             model.intercept_ = intercepts[:, k]
             scores.append(self._score(model, X, fold.y, **weights))
@@ -147,7 +147,14 @@ class Scorer:
 
 
 def _takes_weights(score):
-    parameters = inspect.signature(score).parameters
-    return "sample_weight" in parameters or any(
-        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
-    )
+    """Return whether a scorer of scikit-learn, or a function, takes weights of rows."""
+    function = getattr(score, "_score_func", score)
+    parameters = inspect.signature(function).parameters
+    return "sample_weight" in parameters
+
+
+def stack(outputs):
+    """Return the weights (n_outputs, n_features, n_alphas) and intercepts of paths."""
+    coefs = [np.array([solution.coef for solution in path]).T for path in outputs]
+    intercepts = [[solution.intercept for solution in path] for path in outputs]
+    return np.array(coefs), np.array(intercepts)

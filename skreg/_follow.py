@@ -8,7 +8,7 @@ the rows. For the squared error of few dense features the rows are read once, fo
 import numpy as np
 
 from skreg._losses import HalfSquaredError
-from skreg._moments import Moments, shift_of
+from skreg._moments import Moments
 from skreg._objective import null_model
 from skreg._rows import CSR
 from skreg._solvers import Solution, run
@@ -37,8 +37,7 @@ def follow(problem, penalties, stopping, generator, moments=None):
     """
     with single_threaded_blas():
         if moments is None and moments_pay(problem, len(penalties)):
-            shift = shift_of(*problem[:4], problem.fit_intercept)
-            moments = Moments.of(*problem[:4], shift)
+            moments = Moments.of(*problem[:4])
         quadratic = None if moments is None else moments.objective(problem.fit_intercept)
         if quadratic is not None:
             return _follow_quadratic(quadratic, penalties, stopping, generator)

@@ -11,13 +11,14 @@ from scipy.linalg.blas import dsyrk
 
 from skreg._objective import Certificate, penalty_conjugate, shrinkages
 from skreg._quadratic import minimize_quadratic, mirror
+from skreg._rows import checked_row_norms
 
 _CHUNK_BYTES = 1 << 19
-# A variance below the first part of the second moment, or the square of the second part of
-# the shift, is that of a constant; one below the third part has lost too many digits.
-_CONSTANT = 1e-12
+# A deviation below this part of the mean is the rounding of a constant.
 _ROUNDING = 1e-13
-_SMALLEST_VARIANCE = 1e-7
+# A sum of squares that is smaller than this, relative to one it is the difference of, has
+# lost too many digits.
+_SMALLEST_PART = 1e-7
 # The minimum of an objective is found to this part of the target.
 _OF_TARGET = 1e-3
 
@@ -30,52 +31,79 @@ class Moments:
         self._shift = shift
 
     @classmethod
-    def of(cls, X, y, sample_weight, rows, shift):
-        """Return the moments of `rows` of a dense matrix."""
-        n_columns = X.shape[1] + 2
-        matrix = np.zeros((n_columns, n_columns))
-        length = max(1, _CHUNK_BYTES // (8 * n_columns))
-        for start in range(0, len(rows), length):
-            chunk = rows[start : start + length]
-            block = np.ones((len(chunk), n_columns))
-            block[:, :-2], block[:, -1] = X[chunk], y[chunk]
+    def of(cls, X, y, sample_weight, rows):
+        """Return the moments of `rows` of a dense matrix, moved by their mean.
+
+        Raises ValueError if the squares of features over- or underflow.
+        """
+        checked_row_norms(X, rows)
+        shift = np.zeros(X.shape[1] + 2)
+        for block, weights in _blocks(X, y, sample_weight, rows):
+            shift += weights @ block
+        shift /= shift[-2]
+        shift[-2] = 0.0
+        return cls.around(shift, X, y, sample_weight, rows)
+
+    @classmethod
+    def around(cls, shift, X, y, sample_weight, rows):
+        """Return the moments of `rows` of a dense matrix, moved by `shift`."""
+        matrix = np.zeros((len(shift), len(shift)))
+        for block, weights in _blocks(X, y, sample_weight, rows):
             block -= shift
-            block *= np.sqrt(sample_weight[chunk])[:, np.newaxis]
+            block *= np.sqrt(weights)[:, np.newaxis]
             # In Fortran order, C-ordered arrays are their own transposes.
             dsyrk(1.0, block.T, beta=1.0, c=matrix.T, lower=True, overwrite_c=True)
         mirror(matrix)
         return cls(matrix, shift)
 
-    def __sub__(self, other):
-        """Return the moments of the rows that `other` leaves."""
-        return Moments(self._matrix - other._matrix, self._shift)
+    def without(self, *rows_of_problem):
+        """Return the moments of the rows that others leave, or None if digits are lost."""
+        others = Moments.around(self._shift, *rows_of_problem)
+        rest = Moments(self._matrix - others._matrix, self._shift)
+        whole, squares = self._matrix.diagonal(), rest._matrix.diagonal()
+        if (squares < _SMALLEST_PART * whole).any():
+            return None
+        variances = rest._centered()[0].diagonal()
+        squares = squares / squares[-2]  # the part of the ones is 0
+        if (variances < _SMALLEST_PART * squares)[_all_but_ones(variances)].any():
+            return None
+        return rest
+
+    def _centered(self):
+        """Return the mean products around the mean of the rows, and that mean."""
+        matrix = self._matrix / self._matrix[-2, -2]
+        means = matrix[-2].copy()
+        matrix -= np.outer(means, means)
+        return matrix, means + self._shift
 
     def objective(self, fit_intercept):
         """Return the `QuadraticObjective` of these rows, None if digits are lost."""
-        matrix = self._matrix / self._matrix[-2, -2]
-        means = matrix[-2].copy()
-        if fit_intercept:  # it is at its best for whatever weights
-            second = matrix.diagonal().copy()
-            matrix -= np.outer(means, means)
-            variances = matrix.diagonal()
-            rounding = _CONSTANT * second + (_ROUNDING * self._shift) ** 2
-            constant = variances <= rounding
-            if (variances[~constant] < _SMALLEST_VARIANCE * second[~constant]).any():
+        matrix, means = self._centered()
+        variances = matrix.diagonal()
+        constant = variances <= (_ROUNDING * means) ** 2
+        matrix[constant, :] = matrix[:, constant] = 0.0
+        if not fit_intercept:
+            lost = ~constant & (variances < _SMALLEST_PART * means**2)
+            if lost[:-2].any():
                 return None
-            matrix[constant, :] = matrix[:, constant] = 0.0
-            means += self._shift
-        keep = np.arange(len(matrix)) != len(matrix) - 2
+            matrix += np.outer(means, means)
+        keep = _all_but_ones(means)
         return QuadraticObjective(matrix[np.ix_(keep, keep)], means, fit_intercept)
 
 
-def shift_of(X, y, sample_weight, rows, fit_intercept):
-    """Return what to move rows by, so that their moments have all digits: their mean."""
-    shift = np.zeros(X.shape[1] + 2)
-    if fit_intercept:
-        weights = np.zeros(len(y))
-        weights[rows] = sample_weight[rows] / sample_weight[rows].sum()
-        shift[:-2], shift[-1] = weights @ X, weights @ y
-    return shift
+def _all_but_ones(columns):
+    return np.arange(len(columns)) != len(columns) - 2
+
+
+def _blocks(X, y, sample_weight, rows):
+    """Yield rows (x, 1, y) that fit into a cache, as float64, and their weights."""
+    n_columns = X.shape[1] + 2
+    length = max(1, _CHUNK_BYTES // (8 * n_columns))
+    for start in range(0, len(rows), length):
+        chunk = rows[start : start + length]
+        block = np.ones((len(chunk), n_columns))
+        block[:, :-2], block[:, -1] = X[chunk], y[chunk]
+        yield block, sample_weight[chunk]
 
 
 class QuadraticObjective:

@@ -48,7 +48,7 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, max_rounds=2
     if l1 == 0.0:
         return coef - _shortest_solution(hessian, slopes)
     curvatures = np.maximum(hessian.diagonal(), np.finfo(np.float64).tiny)
-    last_decrease = np.inf
+    last_decrease, last_signs = np.inf, np.sign(start)
     least_sweeps = _SMALL_WORK // n**2
     n_sweeps = max(_FIRST_SWEEPS, least_sweeps)
     for _ in range(max_rounds):
@@ -66,9 +66,10 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, max_rounds=2
         decrease = 0.5 * (left**2 / curvatures).sum()
         if decrease <= (tolerance if settled else _SURPLUS * tolerance):
             break
-        if settled and decrease > 0.5 * last_decrease:
+        signs = np.sign(coef)
+        if settled and decrease > 0.5 * last_decrease and (signs == last_signs).all():
             break
-        last_decrease = decrease if settled else np.inf
+        last_decrease, last_signs = decrease if settled else np.inf, signs
         n_sweeps = max(2 + len(support) // 16, least_sweeps)  # as long as a factorization
     return coef
 

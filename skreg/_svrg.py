@@ -17,6 +17,7 @@ what is cheaper, and keeps the weights if they are better:
 
 import numpy as np
 
+from skreg._losses import HalfSquaredError
 from skreg._newton import MATRIX_SPEED, Newton, is_better, is_exact
 from skreg._objective import feature_curvatures, look
 from skreg._parts import Columns, Rotation, without_empty_features
@@ -42,6 +43,8 @@ _EPOCHS_PER_TURN = 3
 # model costs more than the second number, products with it are tried first.
 _LOOKS_PER_TURN = 5
 _TRIAL = 20
+# Newton's method needs about so many matrices, unless the model is the objective itself.
+_MATRICES = 3
 # The support stands still when at most this part of it changes in a turn.
 _STILL = 0.02
 # A good turn leaves at most this part of the gap.
@@ -100,6 +103,7 @@ class SVRG:
         self._turns_left = np.inf
         self._rows_serve = True
         self._products_serve = True
+        self._tries_rows = False
         self._row_steps = None
         self._rotation = None
 
@@ -213,8 +217,11 @@ class SVRG:
             return False
         if self._n_turns == 0:
             return n_wanted > _LARGEST_MATRIX
+        if self._tries_rows:
+            return True
+        needed = 1 if isinstance(self.problem.loss, HalfSquaredError) else _MATRICES
         return self._last_visited_rows and self._turns_left * _LOOKS_PER_TURN < (
-            self._looks_of_matrix(size)
+            needed * self._looks_of_matrix(size)
         )
 
     def _looks_of_matrix(self, size):
@@ -223,7 +230,7 @@ class SVRG:
 
     def _visit_rows(self):
         """Take steps on all rows; return whether that leads to better weights."""
-        self._polished = False
+        self._polished = self._tries_rows = False
         if self._row_steps is None:
             at_zero = not self._coef.any()
             self._row_steps = RowSteps(
@@ -292,6 +299,7 @@ class SVRG:
         newton = Newton(self.problem, self._coef, self._intercept, False, self._view)
         budget = self._looks_of_matrix(n_wanted)
         self._products_serve = newton.run_products(target, budget)
+        self._tries_rows = not self._products_serve
         return self._accept(newton.coef, newton.intercept, newton.view)
 
     def _accept(self, coef, intercept, view):

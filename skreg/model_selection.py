@@ -27,7 +27,7 @@ from skreg._classifier import (
     places_of,
 )
 from skreg._estimator import unchanged_on_error
-from skreg._folds import Fold, Paths, Scorer
+from skreg._folds import Fold, Paths, Scorer, stack
 from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, make_loss
 from skreg._order import generator_state
 from skreg._regressor import SGDRegularizedRegressor
@@ -55,6 +55,9 @@ _SHARED = (
     "feature_names_in_",
     "classes_",
 )
+
+
+_ONE_FOLD = "selection='1se' needs at least two folds."
 
 
 class _RegularizedCV(BaseEstimator):
@@ -151,7 +154,7 @@ class _RegularizedCV(BaseEstimator):
 
         def visit(fold, ratio, alphas):
             outputs = paths(fold.train_weights, strengths_of(alphas, ratio))
-            return scorer(fold, *_stack(outputs))
+            return scorer(fold, outputs, alphas, ratio)
 
         jobs = (
             delayed(visit)(fold, ratio, alphas)
@@ -159,13 +162,18 @@ class _RegularizedCV(BaseEstimator):
             for fold in folds
         )
         scores = Parallel(n_jobs=self.n_jobs, require="sharedmem")(jobs)
-        return np.reshape(scores, (len(ratios), len(folds), -1)).swapaxes(1, 2)
+        scores = np.where(np.isfinite(scores), scores, np.nan)
+        return scores.reshape(len(ratios), len(folds), -1).swapaxes(1, 2)
 
     def _grids(self, problems):
         """Return the values of l1_ratio, and alphas for each."""
-        ratios = np.atleast_1d(self.l1_ratio).astype(np.float64).tolist()
-        if not ratios or not all(0.0 <= ratio <= 1.0 for ratio in ratios):
-            raise ValueError(f"l1_ratio must be from 0 to 1, not {self.l1_ratio!r}.")
+        ratios = np.atleast_1d(self.l1_ratio).astype(np.float64)
+        if ratios.ndim != 1 or not ratios.size or not ((ratios >= 0) & (ratios <= 1)).all():
+            raise ValueError(
+                f"l1_ratio must be a number from 0 to 1 or a list of them, not "
+                f"{self.l1_ratio!r}."
+            )
+        ratios = ratios.tolist()
         if isinstance(self.alphas, Integral):
             grids = [grid_of(problems, self.alphas, self.eps, r) for r in ratios]
         else:
@@ -174,29 +182,49 @@ class _RegularizedCV(BaseEstimator):
 
     def _folds(self, model, X, y, codes, weights, scored, groups):
         """Return the folds of `cv`; `scored` are weights of rows in scores, or None."""
-        cv = check_cv(self.cv, y, classifier=is_classifier(self))
+        classes = np.unique(codes[self._train_weights(model, weights, y) > 0.0])
         folds = []
-        for train, test in cv.split(X, y, groups):
+        for train, test in self._split(X, y, weights, groups):
             kept = np.zeros(len(y))
-            kept[train] = weights[train]
-            if not kept.any() or not weights[test].any():
+            np.add.at(kept, train, weights[train])  # rows may come several times
+            test = test[weights[test] > 0.0]
+            if not kept.any() or not len(test):
                 raise ValueError("cv has a fold whose rows all have weight 0.")
-            if is_classifier(self) and set(codes[kept > 0.0]) != set(codes[weights > 0.0]):
+            kept = self._train_weights(model, kept, y)
+            if is_classifier(self) and len(np.unique(codes[kept > 0.0])) < len(classes):
                 raise ValueError(
                     "cv has a training fold without rows of some class. Use fewer folds, "
                     "or StratifiedKFold."
                 )
-            test = np.arange(len(y))[test]
-            test = test[weights[test] > 0.0]
             test_weights = None if scored is None else scored[test]
             targets = self._targets(model, codes[test])
-            train_weights = self._train_weights(model, kept, y)
-            folds.append(Fold(train_weights, X, test, y[test], test_weights, targets))
+            folds.append(Fold(kept, X, test, y[test], test_weights, targets))
+        if not folds:
+            raise ValueError("cv has no folds.")
+        if self.selection == "1se" and len(folds) < 2:
+            raise ValueError(_ONE_FOLD)
         return folds
+
+    def _split(self, X, y, weights, groups):
+        """Yield the places of training and of test rows.
+
+        Given places are taken as they are; whatever else splits, sees no rows of weight 0.
+        """
+        everywhere = np.arange(len(y))
+        given = np.iterable(self.cv) and not hasattr(self.cv, "split")
+        rows = everywhere if given else np.flatnonzero(weights)
+        if len(rows) < len(y):
+            X, y = X[rows], y[rows]
+            groups = None if groups is None else np.asarray(groups)[rows]
+        cv = check_cv(self.cv, y, classifier=is_classifier(self))
+        for train, test in cv.split(X, y, groups):
+            yield rows[train], rows[test]
 
     def _given_fold(self, model, X_val, y_val, train_weights):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together.")
+        if self.selection == "1se":
+            raise ValueError(_ONE_FOLD)
         X_val, y_val, _ = model._check(X_val, y_val, None, reset=False)
         targets = self._targets(model, self._encode_validation(model, y_val))
         return Fold(train_weights, X_val, slice(None), y_val, None, targets)
@@ -214,8 +242,6 @@ class _RegularizedCV(BaseEstimator):
         ratio_index, alpha_index = np.unravel_index(best, means.shape)
         if self.selection == "1se":
             n_folds = scores.shape[2]
-            if n_folds < 2:
-                raise ValueError("selection='1se' needs at least two folds.")
             error = scores[ratio_index, alpha_index].std(ddof=1) / np.sqrt(n_folds)
             good = means[ratio_index] >= means[ratio_index, alpha_index] - error
             alpha_index = np.flatnonzero(good)[0]
@@ -226,11 +252,12 @@ class _RegularizedCV(BaseEstimator):
         model._store_solutions([solutions[index] for solutions in outputs], dtype)
         self.best_estimator_ = model
         self.alpha_, self.l1_ratio_ = model.alpha, ratio
-        coefs, intercepts = _stack(outputs)
+        coefs, intercepts = stack(outputs)
         single = len(coefs) == 1
         self.coef_path_ = coefs[0] if single else coefs
         self.intercept_path_ = intercepts[0] if single else intercepts
         for name in _SHARED:
+            self.__dict__.pop(name, None)
             if hasattr(model, name):
                 setattr(self, name, getattr(model, name))
 
@@ -249,13 +276,6 @@ class _RegularizedCV(BaseEstimator):
         """
         check_is_fitted(self)
         return self.best_estimator_.predict(X)
-
-
-def _stack(outputs):
-    """Return the weights and intercepts of paths, the alphas last."""
-    coefs = [np.array([solution.coef for solution in path]).T for path in outputs]
-    intercepts = [[solution.intercept for solution in path] for path in outputs]
-    return np.array(coefs), np.array(intercepts)
 
 
 def _results(scores, ratios, grids):
@@ -644,4 +664,6 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
         return one_against_all(codes, len(model.classes_))
 
     def _train_weights(self, model, weights, y):
-        return model._times_class_weight(weights, model.classes_, y)[0]
+        weights = model._times_class_weight(weights, model.classes_, y)[0]
+        check_two_classes(y[weights > 0.0])
+        return weights

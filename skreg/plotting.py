@@ -20,8 +20,16 @@ def _axes(ax):
 def _against_alphas(ax, alphas):
     """Show alphas on a logarithmic axis, the largest on the left; 0 has no place there."""
     ax.set_xscale("log")
-    ax.set_xlim(alphas.max(), alphas[alphas > 0.0].min())
+    if alphas.max() > alphas.min():
+        ax.set_xlim(alphas.max(), alphas.min())
     ax.set_xlabel("alpha")
+
+
+def _shown(alphas):
+    """Return which alphas have a place on a logarithmic axis."""
+    if not (alphas > 0.0).any():
+        raise ValueError("alphas must hold a number above 0 to be drawn.")
+    return alphas > 0.0
 
 
 class RegularizationPathDisplay:
@@ -112,7 +120,7 @@ class RegularizationPathDisplay:
                 )
             coefs = coefs[places[0]]
         display = cls(
-            alphas=_alphas_of(estimator),
+            alphas=_alphas_of(estimator)[0],
             coefs=coefs,
             alpha=estimator.alpha_,
             feature_names=getattr(estimator, "feature_names_in_", None),
@@ -166,8 +174,10 @@ class RegularizationPathDisplay:
             raise ValueError(f"against must be one of {_KINDS}, not {against!r}.")
         self.ax_ = _axes(ax)
         self.figure_ = self.ax_.figure
-        shown = self.alphas > 0.0 if against == "alpha" else np.full(len(self.alphas), True)
-        coefs, alphas = self.coefs[:, shown], self.alphas[shown]
+        alphas, coefs = np.asarray(self.alphas), np.asarray(self.coefs)
+        if against == "alpha":
+            shown = _shown(alphas)
+            alphas, coefs = alphas[shown], coefs[:, shown]
         places = alphas if against == "alpha" else np.abs(coefs).sum(axis=0)
         moving = np.flatnonzero(coefs.any(axis=1))
         self.lines_ = self.ax_.plot(places, coefs[moving].T, **kwargs)
@@ -181,7 +191,7 @@ class RegularizationPathDisplay:
         if self.alpha is not None and np.any(alphas == self.alpha):
             chosen = places[np.argmax(alphas == self.alpha)]
             self.ax_.axvline(chosen, color="black", linestyle="--", linewidth=1.0)
-        if self.feature_names is not None:
+        if self.feature_names is not None and len(moving):
             largest = np.argsort(-np.abs(coefs[moving]).max(axis=1))[:_MOST_NAMES]
             for k in np.sort(largest):
                 self.lines_[k].set_label(self.feature_names[moving[k]])
@@ -230,7 +240,7 @@ class CVCurveDisplay:
         One standard error to both sides; None with a single fold.
     best_line_, one_se_line_ : matplotlib Line2D or None
         Where the mean score is best, and the largest alpha within one standard error of it
-        (None with a single fold).
+        (None with a single fold, or where that is 0).
 
     Examples
     --------
@@ -272,13 +282,14 @@ class CVCurveDisplay:
         """
         check_is_fitted(estimator)
         results = estimator.cv_results_
-        rows = results["param_l1_ratio"] == estimator.l1_ratio_
+        alphas, place = _alphas_of(estimator)
+        rows = slice(place * len(alphas), (place + 1) * len(alphas))
         folds = [name for name in results if name.startswith("split")]
         name = estimator.scoring if isinstance(estimator.scoring, str) else "score"
         if estimator.scoring is None:
             name = "accuracy" if hasattr(estimator, "classes_") else "R2"
         display = cls(
-            alphas=_alphas_of(estimator),
+            alphas=alphas,
             scores=np.column_stack([results[fold][rows] for fold in folds]),
             alpha=estimator.alpha_,
             score_name="minus the mean loss" if name == "loss" else name,
@@ -303,15 +314,17 @@ class CVCurveDisplay:
         check_matplotlib_support("CVCurveDisplay.plot")
         self.ax_ = _axes(ax)
         self.figure_ = self.ax_.figure
-        shown = self.alphas > 0.0
-        alphas, scores = self.alphas[shown], self.scores[shown]
-        means, n_folds = scores.mean(axis=1), scores.shape[1]
+        all_alphas, all_scores = np.asarray(self.alphas), np.asarray(self.scores)
+        shown = _shown(all_alphas)
+        all_means, n_folds = all_scores.mean(axis=1), all_scores.shape[1]
+        alphas, scores, means = all_alphas[shown], all_scores[shown], all_means[shown]
         (self.line_,) = self.ax_.plot(alphas, means, **kwargs)
-        best = int(np.nanargmax(means))
-        self.best_line_ = self.ax_.axvline(
-            alphas[best], color="black", linestyle=":", label="best mean score"
-        )
-        self.band_ = self.one_se_line_ = None
+        best = int(np.nanargmax(all_means))
+        self.band_ = self.best_line_ = self.one_se_line_ = None
+        if shown[best]:
+            self.best_line_ = self.ax_.axvline(
+                all_alphas[best], color="black", linestyle=":", label="best mean score"
+            )
         if n_folds > 1:
             errors = scores.std(axis=1, ddof=1) / np.sqrt(n_folds)
             color = self.line_.get_color()
@@ -319,11 +332,13 @@ class CVCurveDisplay:
                 alphas, means - errors, means + errors, alpha=0.2, color=color,
                 linewidth=0.0, label="one standard error",
             )  # fmt: skip
-            simplest = int(np.argmax(means >= means[best] - errors[best]))
-            self.one_se_line_ = self.ax_.axvline(
-                alphas[simplest], color="black", linestyle="--",
-                label="one-standard-error rule",
-            )  # fmt: skip
+            error = all_scores[best].std(ddof=1) / np.sqrt(n_folds)
+            simplest = int(np.argmax(all_means >= all_means[best] - error))
+            if shown[simplest]:
+                self.one_se_line_ = self.ax_.axvline(
+                    all_alphas[simplest], color="black", linestyle="--",
+                    label="one-standard-error rule",
+                )  # fmt: skip
         _against_alphas(self.ax_, alphas)
         self.ax_.set_ylabel(self.score_name)
         self.ax_.legend(fontsize="small")
@@ -331,9 +346,8 @@ class CVCurveDisplay:
 
 
 def _alphas_of(estimator):
-    """Return the alphas of the chosen l1_ratio."""
-    alphas = estimator.alphas_
-    if alphas.ndim == 1:
-        return alphas
-    ratios = np.asarray(estimator.l1_ratio, dtype=np.float64)
-    return alphas[np.argmax(ratios == estimator.l1_ratio_)]
+    """Return the alphas of the chosen l1_ratio, and its place in the list."""
+    alphas = np.atleast_2d(estimator.alphas_)
+    ratios = np.atleast_1d(np.asarray(estimator.l1_ratio, dtype=np.float64))
+    place = int(np.argmax(ratios == estimator.l1_ratio_))
+    return alphas[place], place

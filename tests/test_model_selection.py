@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from sklearn.linear_model import ElasticNetCV, LassoCV
+from sklearn.linear_model import ElasticNetCV, Lasso, LassoCV
 from sklearn.metrics import make_scorer, mean_absolute_error
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit
 from sklearn.pipeline import make_pipeline
@@ -246,7 +246,7 @@ def test_features_that_are_constant_in_a_fold(rng):
 def test_bad_arguments_are_named(rng):
     X, y = make_data(rng, "squared_error")
     for name, value in {
-        "loss": "epsilon_insensitive", "l1_ratio": [0.5, 2.0], "alphas": [-1.0],
+        "loss": "epsilon_insensitive", "l1_ratio": [[0.5]], "alphas": [-1.0],
         "eps": 0.0, "scoring": "accurate", "selection": "max", "tol": -1.0,
     }.items():  # fmt: skip
         with pytest.raises(ValueError, match=name):
@@ -257,7 +257,15 @@ def test_bad_arguments_are_named(rng):
     with pytest.raises(ValueError, match="at least two classes"):
         SGDRegularizedClassifierCV().fit(X, np.ones(120))
     with pytest.raises(ValueError, match="weight 0"):
-        SGDRegularizedRegressorCV(cv=KFold(3)).fit(X, y, sample_weight=np.arange(120) < 40)
+        folds = list(KFold(3).split(X))
+        SGDRegularizedRegressorCV(cv=folds).fit(X, y, sample_weight=np.arange(120) < 40)
+    with pytest.raises(ValueError, match="no folds"):
+        SGDRegularizedRegressorCV(cv=[]).fit(X, y)
+    with pytest.raises(ValueError, match="at least two folds"):
+        one_fold = [(np.arange(90), np.arange(90, 120))]
+        SGDRegularizedRegressorCV(cv=one_fold, selection="1se").fit(X, y)
+    with pytest.raises(ValueError, match="at least two classes with positive weight"):
+        SGDRegularizedClassifierCV(class_weight={0: 0, 1: 1}).fit(X, y > 0)
     with pytest.raises(ValueError, match="no number"):
         SGDRegularizedRegressorCV(scoring=lambda *_: np.nan).fit(X, y)
     model = SGDRegularizedClassifierCV(cv=3)
@@ -277,3 +285,57 @@ def test_breast_cancer_agrees_with_a_grid_search():
         model.cv_results_["mean_test_score"], grid.cv_results_["mean_test_score"]
     )
     assert model.alpha_ == grid.best_params_["alpha"]
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_value_out_of_all_scale_spoils_no_fold(rng, fit_intercept):
+    """Moments of the other folds are no difference of moments with it."""
+    X, y = make_data(rng, "squared_error")
+    X[-1, 0] = 1e9
+    cv = list(KFold(4).split(X))
+    model = search("squared_error", alphas=[0.1], cv=cv, fit_intercept=fit_intercept)
+    model.fit(X, y)
+    for fold, (train, test) in enumerate(cv):
+        lasso = Lasso(0.1, tol=1e-10, fit_intercept=fit_intercept).fit(X[train], y[train])
+        score = model.cv_results_[f"split{fold}_test_score"][0]
+        assert_allclose(score, lasso.score(X[test], y[test]), rtol=1e-4)
+
+
+def test_scorers_see_the_candidate_and_no_names(rng):
+    pd = pytest.importorskip("pandas")
+    X, y = make_data(rng, "squared_error")
+    seen = []
+
+    def score(model, X, y):
+        seen.append((model.alpha, model.l1_ratio))
+        return -np.mean((model.predict(X) - y) ** 2)
+
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    model = search("squared_error", alphas=[1.0, 0.1], l1_ratio=0.7, cv=2, scoring=score)
+    model.fit(frame, y, sample_weight=np.ones(120))
+    assert seen == [(1.0, 0.7), (0.1, 0.7)] * 2
+    unweighted = make_scorer(lambda y, p: -np.abs(y - p).mean())
+    model.set_params(scoring=unweighted).fit(X[:, :3], y, sample_weight=np.ones(120))
+    assert not hasattr(model, "feature_names_in_")
+    assert model.n_features_in_ == 3
+
+
+def test_repeated_training_rows_count_and_rows_of_weight_zero_do_not(rng):
+    X, y = make_data(rng, "squared_error")
+    train, test = np.r_[np.zeros(9, dtype=int), np.arange(80)], np.arange(80, 120)
+    model = search("squared_error", cv=[(train, test)] * 2).fit(X, y)
+    part = clone(model.best_estimator_).set_params(alpha=model.alphas_[3])
+    score = part.fit(X[train], y[train]).score(X[test], y[test])
+    assert_allclose(model.cv_results_["split1_test_score"][3], score, atol=1e-8)
+    s = (rng.random(120) < 0.7).astype(float)
+    s[:20] = 0.0
+    one = search("squared_error", cv=5).fit(X, y, sample_weight=s)
+    two = search("squared_error", cv=5).fit(X[s > 0], y[s > 0])
+    assert_allclose(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+
+
+def test_folds_of_one_row_have_no_r2(rng):
+    X, y = make_data(rng, "squared_error", n=21)
+    with pytest.raises(ValueError, match="no number"):
+        search("squared_error", cv=KFold(20)).fit(X, y)
+    search("squared_error", cv=KFold(20), scoring="loss").fit(X, y)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skreg._moments import Moments, shift_of
+from skreg._moments import Moments
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -12,8 +12,7 @@ def test_moments_tell_objective_gap_and_intercept(rng, fit_intercept, dtype):
     X = (3.0 + rng.normal(size=(60, 5))).astype(dtype)
     y, s = X @ rng.normal(size=5) + 7.0 + rng.normal(size=60), rng.random(60)
     rows = np.flatnonzero(rng.random(60) < 0.8)
-    shift = shift_of(X, y, s, rows, fit_intercept)
-    quadratic = Moments.of(X, y, s, rows, shift).objective(fit_intercept)
+    quadratic = Moments.of(X, y, s, rows).objective(fit_intercept)
     w = rng.normal(size=5)
     b = quadratic.intercept(w)
     X, y, s = X[rows].astype(np.float64), y[rows], s[rows]
@@ -31,25 +30,35 @@ def test_moments_tell_objective_gap_and_intercept(rng, fit_intercept, dtype):
     assert_allclose(quadratic.null, naive.smooth_objective(*null))
 
 
-def test_moments_of_the_rest_are_a_difference(rng):
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_moments_of_the_rest_are_a_difference(rng, fit_intercept):
     X, y, s = 100.0 + rng.normal(size=(50, 4)), rng.normal(size=50), rng.random(50)
-    X[:, 3] = rng.random(50) < 0.1
     rows, fold = np.arange(50), np.arange(10, 20)
-    X[20:, 3] = X[:10, 3] = 0.0  # constant outside of the fold
-    shift = shift_of(X, y, s, rows, True)
-    moments = [Moments.of(X, y, s, part, shift) for part in (rows, fold)]
     rest = np.setdiff1d(rows, fold)
-    w, _ = (moments[0] - moments[1]).objective(True).minimize(0.01, 0.0, np.zeros(4), 0.0)
-    own_shift = shift_of(X, y, s, rest, True)
-    own = Moments.of(X, y, s, rest, own_shift).objective(True)
-    expected, _ = own.minimize(0.01, 0.0, np.zeros(4), 0.0)
-    assert_allclose(w, expected, atol=1e-10)
-    assert w[3] == 0.0
+    difference = Moments.of(X, y, s, rows).without(X, y, s, fold)
+    own = Moments.of(X, y, s, rest)
+    w, expected = (
+        moments.objective(fit_intercept).minimize(0.01, 0.0, np.zeros(4), 0.0)[0]
+        for moments in (difference, own)
+    )
+    assert_allclose(w, expected, rtol=1e-8, atol=1e-12)
 
 
 def test_lost_digits_are_noticed(rng):
-    X, y, s = rng.normal(size=(50, 2)), rng.normal(size=50), np.ones(50)
-    X[:25, 0] += 1e6
-    shift = shift_of(X, y, s, np.arange(50), True)
-    half = Moments.of(X, y, s, np.arange(25), shift)
-    assert half.objective(True) is None
+    X, y, s = rng.normal(size=(50, 3)), rng.normal(size=50), np.ones(50)
+    rows, fold = np.arange(50), np.arange(25)
+    X[25:, 2] = 1.0  # constant outside of the fold
+    assert Moments.of(X, y, s, rows).without(X, y, s, fold) is None
+    own = Moments.of(X, y, s, np.arange(25, 50)).objective(True)
+    w, _ = own.minimize(1e-3, 0.0, np.zeros(3), 0.0)
+    assert w[2] == 0.0
+    X[:, 2] = 0.0
+    X[0, 0] = 1e9
+    assert Moments.of(X, y, s, rows).without(X, y, s, fold) is None
+    s[0] = 1e14
+    X[0, 0] = 0.0
+    assert Moments.of(X, y, s, rows).without(X, y, s, fold) is None
+    far = Moments.of(X + 1e12, y, np.ones(50), rows)
+    assert far.objective(False) is None
+    with pytest.raises(ValueError, match="too large or too small"):
+        Moments.of(1e160 * X, y, s, rows)

@@ -131,6 +131,22 @@ def test_features_far_from_zero_keep_their_digits(rng):
     assert_allclose(paths[1].coefs, paths[0].coefs, rtol=1e-8)
 
 
+@pytest.mark.parametrize("seed", [3219, 4662, 8177])
+def test_features_that_depend_on_each_other_converge(seed):
+    rng = np.random.RandomState(seed)
+    X = np.tile(rng.randn(10, 50) * 10.0 ** rng.uniform(-3, 3, 50), (6, 1))
+    y = np.tile(rng.randn(10), 6)
+    path = skreg.regularization_path(X, y, n_alphas=4, l1_ratio=0.5)
+    assert path.converged.all()
+
+
+@pytest.mark.parametrize("factor", [1e160, 1e-160])
+def test_squares_that_overflow_are_refused(rng, factor):
+    X, y = make_data(rng, "squared_error")
+    with pytest.raises(ValueError, match="Scale the features"):
+        skreg.regularization_path(factor * X, y, n_alphas=3)
+
+
 def test_targets_that_nothing_explains(rng):
     X = rng.normal(size=(20, 3))
     assert skreg.alpha_max(X, np.ones(20)) < 1e-12

@@ -78,6 +78,17 @@ def test_a_single_fold_has_no_band_and_zero_no_place(data):
     assert_array_equal(path.lines_[0].get_xdata(), [1.0, 0.1])
 
 
+def test_an_alpha_of_zero_that_is_best_has_no_line(data):
+    model = skreg.SGDRegularizedRegressorCV(alphas=[5.0, 4.0, 0.0], l1_ratio=[0.5, 0.5])
+    model.fit(*data)
+    assert model.alpha_ == 0.0
+    assert CVCurveDisplay.from_estimator(model).best_line_ is None
+    for display in (CVCurveDisplay, RegularizationPathDisplay):
+        with pytest.raises(ValueError, match="above 0 to be drawn"):
+            display.from_estimator(model.set_params(alphas=[0.0]).fit(*data))
+        display.from_estimator(model.set_params(alphas=[1.0]).fit(*data))
+
+
 def test_each_class_has_a_path(data):
     X, y = data
     labels = np.digitize(y, [-2.0, 2.0])

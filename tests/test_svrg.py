@@ -290,6 +290,15 @@ def test_many_rows_and_features(rng, monkeypatch, penalty, alpha):
     assert set(calls) == {"RowSteps", "conjugate_gradients"}
 
 
+def test_rows_are_tried_where_products_do_not_serve(rng, monkeypatch):
+    calls = []
+    count_calls(monkeypatch, skreg._svrg, "RowSteps", calls)
+    X = rng.normal(size=(3000, 1000))
+    y = X[:, :20] @ rng.normal(size=20) / 4.0 + 0.5 * rng.normal(size=3000)
+    assert make_model("huber", None, tol=1e-3).fit(X, y).converged_
+    assert calls
+
+
 @pytest.mark.parametrize("correlated", [False, True])
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
