@@ -6,7 +6,7 @@ column is the largest difference between mean scores (R2, accuracy) and those of
 certificate is 1e-9 of the null objective; searches that keep no such scores have none.
 celer's own `LassoCV` does not work with scikit-learn 1.9: its path is computed and scored
 on each fold here. `--limit` skips what would take longer than that many seconds, if all
-fits took half as long as one with the smallest alpha.
+fits took half as long as one with the smallest alpha. `--path` compares paths with fits instead.
 """
 
 import argparse
@@ -171,6 +171,29 @@ def run(name, data, l1_ratio, limit):
         print(f"{label}| {seconds:.2f} | {ratio} | {difference} |", flush=True)
 
 
+def compare_path(name, data, l1_ratio):
+    """Print what a path of 16 alphas costs, in fits of its smallest."""
+    problem = problems.make(name, data)
+    X, y, loss = problem.X, problem.y, problem.loss
+    kind = skreg.SGDRegularizedClassifier
+    if loss == "squared_error":
+        kind = skreg.SGDRegularizedRegressor
+    alphas = skreg.alpha_grid(X, y, loss=loss, l1_ratio=l1_ratio, n_alphas=16, eps=0.01)
+    settings = {"loss": loss, "l1_ratio": l1_ratio, "tol": 1e-4}
+    single = kind(penalty="elasticnet", alpha=alphas[-1], **settings)
+    seconds = []
+    for _ in range(2):  # the first time compiles
+        start = time.perf_counter()
+        skreg.regularization_path(X, y, alphas=alphas, **settings)
+        middle = time.perf_counter()
+        single.fit(X, y)
+        seconds = middle - start, time.perf_counter() - middle
+    path, fit = seconds
+    print(
+        f"| {name} | {l1_ratio:g} | {path:.2f} | {fit:.2f} | {path / fit:.1f} |", flush=True
+    )
+
+
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -178,12 +201,21 @@ def main():
     parser.add_argument("--problems", default="california_housing,bike_hour,adult,imdb")
     parser.add_argument("--l1-ratios", default="1")
     parser.add_argument("--limit", type=float, default=600.0)
+    parser.add_argument("--path", action="store_true", help="only paths against fits")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
+    ratios = [float(ratio) for ratio in arguments.l1_ratios.split(",")]
+    if arguments.path:
+        print("| problem | l1_ratio | path of 16, s | fit of the last, s | ratio |")
+        print("|---|---:|---:|---:|---:|")
+        for name in arguments.problems.split(","):
+            for l1_ratio in ratios:
+                compare_path(name, arguments.data, l1_ratio)
+        return
     print("| problem | l1_ratio | search | seconds | ratio to the first | scores differ |")
     print("|---|---:|---|---:|---:|---:|")
     for name in arguments.problems.split(","):
-        for l1_ratio in map(float, arguments.l1_ratios.split(",")):
+        for l1_ratio in ratios:
             with threadpool_limits(1):
                 run(name, arguments.data, l1_ratio, arguments.limit)
 
