@@ -6,7 +6,8 @@ column is the largest difference between mean scores (R2, accuracy) and those of
 certificate is 1e-9 of the null objective; searches that keep no such scores have none.
 celer's own `LassoCV` does not work with scikit-learn 1.9: its path is computed and scored
 on each fold here. `--limit` skips what would take longer than that many seconds, if all
-fits took half as long as one with the smallest alpha. `--path` compares paths with fits instead.
+fits took half as long as one with the smallest alpha. `--path` compares a path with a fit
+instead.
 """
 
 import argparse
