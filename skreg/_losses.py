@@ -192,7 +192,7 @@ class LogLoss(Loss):
             else:
                 low = z
             next_z = z - residual / (1.0 + q * slope * (1.0 - slope))
-            slow = abs(residual) > 0.5 * last_residual
+            slow = abs(residual) > 0.25 * last_residual
             if slow or not low < next_z < high:
                 next_z = 0.5 * (low + high)
             if abs(next_z - z) <= 1e-10 * (1.0 + abs(z)):

@@ -21,6 +21,8 @@ _ROUNDING = 1e-13
 _SMALLEST_PART = 1e-7
 # The minimum of an objective is found to this part of the target.
 _OF_TARGET = 1e-3
+# Where features nearly depend on each other, the search for the signs is started again.
+_ATTEMPTS = 6
 
 
 class Moments:
@@ -127,10 +129,12 @@ class QuadraticObjective:
 
     def minimize(self, l1, l2, start, target):
         """Return the best weights, and their certificate."""
-        gradient = self._hessian @ start - self._cross
-        for tolerance in (_OF_TARGET * target, 0.0):
+        coef = start
+        for attempt in range(_ATTEMPTS):
+            gradient = self._hessian @ coef - self._cross
+            tolerance = 0.0 if attempt else _OF_TARGET * target
             coef = minimize_quadratic(
-                self._hessian.copy(), gradient, start, l1, l2, tolerance
+                self._hessian.copy(), gradient, coef, l1, l2, tolerance
             )
             certificate = self.certify(coef, l1, l2)
             if certificate.distance <= target:

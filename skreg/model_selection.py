@@ -208,16 +208,15 @@ class _RegularizedCV(BaseEstimator):
     def _split(self, X, y, weights, groups):
         """Yield the places of training and of test rows.
 
-        Given places are taken as they are; whatever else splits, sees no rows of weight 0.
+        A number of folds counts rows of positive weight only. Splitters and given places
+        see all rows.
         """
-        everywhere = np.arange(len(y))
-        given = np.iterable(self.cv) and not hasattr(self.cv, "split")
-        rows = everywhere if given else np.flatnonzero(weights)
-        if len(rows) < len(y):
-            X, y = X[rows], y[rows]
-            groups = None if groups is None else np.asarray(groups)[rows]
+        rows = np.arange(len(y))
+        if self.cv is None or isinstance(self.cv, Integral):
+            rows = np.flatnonzero(weights)
+            y = y[rows]
         cv = check_cv(self.cv, y, classifier=is_classifier(self))
-        for train, test in cv.split(X, y, groups):
+        for train, test in cv.split(X[: len(y)], y, groups):
             yield rows[train], rows[test]
 
     def _given_fold(self, model, X_val, y_val, train_weights):
@@ -319,7 +318,8 @@ class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
     eps : float, default=1e-3
         The smallest alpha over the largest if `alphas` is a number.
     cv : int, splitter or iterable, default=None
-        Folds, as in `GridSearchCV`; None means 5.
+        Folds, as in `GridSearchCV`; None means 5. A number of folds counts rows of positive
+        weight only.
     scoring : str, callable or None, default=None
         Name or function of the score, as in `GridSearchCV`. None is R2, "loss" minus the
         mean of `loss` without the penalty.
@@ -473,7 +473,8 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
     eps : float, default=1e-3
         The smallest alpha over the largest if `alphas` is a number.
     cv : int, splitter or iterable, default=None
-        Folds, as in `GridSearchCV`; None means 5, stratified.
+        Folds, as in `GridSearchCV`; None means 5, stratified. A number of folds counts rows
+        of positive weight only.
     scoring : str, callable or None, default=None
         Name or function of the score, as in `GridSearchCV`. None is the accuracy, "loss"
         minus the mean of `loss` without the penalty (over all one-against-all problems).

@@ -20,8 +20,8 @@ def _axes(ax):
 def _against_alphas(ax, alphas):
     """Show alphas on a logarithmic axis, the largest on the left; 0 has no place there."""
     ax.set_xscale("log")
-    if alphas.max() > alphas.min():
-        ax.set_xlim(alphas.max(), alphas.min())
+    margin = 1.0 if alphas.max() > alphas.min() else 10.0
+    ax.set_xlim(margin * alphas.max(), alphas.min() / margin)
     ax.set_xlabel("alpha")
 
 
@@ -341,7 +341,8 @@ class CVCurveDisplay:
                 )  # fmt: skip
         _against_alphas(self.ax_, alphas)
         self.ax_.set_ylabel(self.score_name)
-        self.ax_.legend(fontsize="small")
+        if self.ax_.get_legend_handles_labels()[1]:
+            self.ax_.legend(fontsize="small")
         return self
 
 

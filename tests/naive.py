@@ -207,7 +207,8 @@ def implicit_slope(name, y, a, q, epsilon=0.1):
     def residual(v):
         return v - float(DERIVATIVES[name](y, a - q * v, epsilon))
 
-    return brentq(residual, min(u, 0.0), max(u, 0.0), xtol=1e-300, rtol=1e-15)
+    ends = min(u, 0.0), max(u, 0.0)
+    return brentq(residual, *ends, xtol=1e-300, rtol=1e-15, maxiter=5000)
 
 
 def dual_ascent(name, X, y, order, s, slopes, v, b, scale, l1, intercept_scale):

@@ -334,6 +334,19 @@ def test_repeated_training_rows_count_and_rows_of_weight_zero_do_not(rng):
     assert_allclose(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
 
 
+def test_splitters_see_all_rows(rng):
+    """Their places are those of the rows given, whatever weight these have."""
+    X, y = make_data(rng, "squared_error")
+    s = (np.arange(120) >= 20) * 1.0
+    folds = PredefinedSplit(np.arange(120) % 4)
+    one = search("squared_error", cv=folds).fit(X, y, sample_weight=s)
+    two = search("squared_error", cv=list(folds.split())).fit(X, y, sample_weight=s)
+    assert_array_equal(one.coef_path_, two.coef_path_)
+    assert one.best_score_ == two.best_score_
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        search("squared_error", cv=GroupKFold(3)).fit(X, y, s, groups=np.arange(60) % 7)
+
+
 def test_folds_of_one_row_have_no_r2(rng):
     X, y = make_data(rng, "squared_error", n=21)
     with pytest.raises(ValueError, match="no number"):

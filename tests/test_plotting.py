@@ -78,6 +78,16 @@ def test_a_single_fold_has_no_band_and_zero_no_place(data):
     assert_array_equal(path.lines_[0].get_xdata(), [1.0, 0.1])
 
 
+def test_paths_without_a_weight_are_drawn(data):
+    X, y = data
+    for alphas in ([50.0], [50.0, 0.0], [50.0, 50.0]):
+        path = skreg.regularization_path(X, y, alphas=alphas)
+        RegularizationPathDisplay.from_path(path).figure_.canvas.draw()
+    model = skreg.SGDRegularizedRegressorCV(alphas=[0.5, 0.1, 0.0])
+    model.fit(X, X[:, 0], X_val=X, y_val=X[:, 0])
+    CVCurveDisplay.from_estimator(model).figure_.canvas.draw()
+
+
 def test_an_alpha_of_zero_that_is_best_has_no_line(data):
     model = skreg.SGDRegularizedRegressorCV(alphas=[5.0, 4.0, 0.0], l1_ratio=[0.5, 0.5])
     model.fit(*data)
