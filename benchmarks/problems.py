@@ -53,7 +53,7 @@ def make(name, data=None):
         y = y if positive is None else np.isin(y, positive)
     else:
         loss, file, positive = REAL[name]
-        X, y = _loader(data).matrix(file)
+        X, y = loader(data).matrix(file)
         y = y if positive is None else np.isin(y, positive)
         if name == "california_housing":
             X = PolynomialFeatures(2, include_bias=False).fit_transform(X)
@@ -78,8 +78,10 @@ def _normalize(X):
 
 
 @functools.cache
-def _loader(data):
-    spec = importlib.util.spec_from_file_location("load", Path(data) / "load.py")
+def loader(data):
+    """Return the module that reads the real data sets."""
+    path = Path(data) / "load.py"
+    spec = importlib.util.spec_from_file_location("load", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -7,11 +7,10 @@ diverged if its score is not a number, or that of a regression below -1.
 """
 
 import argparse
-import importlib.util
 import warnings
-from pathlib import Path
 
 import numpy as np
+import problems
 from raw import numbers
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import SGDClassifier, SGDRegressor
@@ -64,10 +63,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--learning-rate", default="auto", help="of skreg")
     arguments = parser.parse_args()
-    path = Path(arguments.data) / "load.py"
-    spec = importlib.util.spec_from_file_location("load", path)
-    loader = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loader)
+    loader = problems.loader(arguments.data)
 
     warnings.simplefilter("ignore")
     print("| data | | skreg | scikit-learn's best | at | default | diverged of all steps |")

@@ -3,7 +3,6 @@
 from numbers import Integral
 
 import numpy as np
-from joblib import Parallel, delayed
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state, compute_class_weight
@@ -16,7 +15,6 @@ from skreg._estimator import SGDRegularizedModel, unchanged_on_error
 from skreg._inputs import FORMAT, check_finite, check_storage, check_total, check_weights
 from skreg._losses import CLASSIFICATION_LOSSES, make_loss
 from skreg._rows import as_rows
-from skreg._threads import single_threaded_blas
 
 
 def has_probabilities(model):
@@ -91,7 +89,8 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
     epsilon : float, default=0.1
         Without effect; it is here so that `SGDClassifier` can be swapped for this class.
     n_jobs : int or None, default=None
-        Number of threads for the one-against-all models; None means 1.
+        Number of threads for the one-against-all models; None means 1. Plain steps on
+        sparse rows serve all models of a thread in one pass.
     random_state : int, RandomState instance or None, default=None
         Seed of the visiting order and of the validation split. An int makes fits
         repeatable; the order does not depend on storage or float type.
@@ -163,7 +162,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
     history_ : dict, or list of one dict per class
         For each epoch: "epoch", "objective", "loss", "penalty", "n_nonzero", "gap",
         "step_size" and "seconds" since the start, as arrays; NaN for epochs not looked at,
-        and for the step size of "svrg".
+        and for the step size of "svrg". Classes that share passes have shared seconds.
     solver_ : str
         The solver used.
     t_ : float
@@ -306,7 +305,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         X, y, weights = self._check(X, y, sample_weight, reset=True)
         classes = np.unique(y[weights > 0.0])
         weights, labels = self._times_class_weight(weights, classes, y)
-        check_two_classes(y[weights > 0.0])
+        check_two_classes(classes[np.bincount(labels, weights, len(classes)) > 0.0])
         random_state = check_random_state(self.random_state)
         signs = one_against_all(labels, len(classes))
         rows, validation = self._validation(
@@ -315,14 +314,9 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         scores = [None] * len(signs)
         if validation is not None:
             scores = _accuracies_on(validation, classes)
-        matrix = as_rows(X)
-
-        def solve(k, state):
-            problem = self._problem(matrix, signs[k], weights, rows, make_loss(self.loss))
-            return self._minimize(problem, state, scores[k])
-
+        problems = self._problems(X, signs, weights, rows)
         states = self._first_states(len(signs), X, coef_init, intercept_init, random_state)
-        solutions = self._parallel(solve, states)
+        solutions = self._minimize(problems, states, scores, self.n_jobs)
         self.classes_ = classes
         self._store_solutions(solutions, X.dtype)
         return self
@@ -370,14 +364,8 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
             )
         weights, labels = self._times_class_weight(weights, classes, y)
         signs = one_against_all(labels, len(classes))
-        states = self._resume(len(signs), X)
-        matrix, rows = as_rows(X), np.flatnonzero(weights)
-
-        def visit(k, state):
-            problem = self._problem(matrix, signs[k], weights, rows, make_loss(self.loss))
-            self._visit_once(problem, state)
-
-        self._parallel(visit, states)
+        problems = self._problems(X, signs, weights, np.flatnonzero(weights))
+        states = self._visit_once(problems, self._resume(len(signs), X), self.n_jobs)
         self.classes_ = classes
         self._store_states(states, X.dtype)
         return self
@@ -463,11 +451,10 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def _parallel(self, function, states):
-        """Call ``function(k, states[k])`` for every class, in threads."""
-        jobs = (delayed(function)(k, state) for k, state in enumerate(states))
-        with single_threaded_blas():
-            return Parallel(n_jobs=self.n_jobs, require="sharedmem")(jobs)
+    def _problems(self, X, signs, weights, rows):
+        """Return the problem of each class against all others."""
+        matrix, loss = as_rows(X), make_loss(self.loss)
+        return [self._problem(matrix, sign, weights, rows, loss) for sign in signs]
 
     def _check(self, X, y, sample_weight, *, reset):
         check_storage(X)
@@ -524,9 +511,8 @@ def places_of(y_val, classes):
     return np.searchsorted(classes, y_val)
 
 
-def check_two_classes(y):
-    """Raise if labels are of fewer than two classes."""
-    classes = np.unique(y)
+def check_two_classes(classes):
+    """Raise if there are fewer than two classes."""
     if len(classes) < 2:
         raise ValueError(
             "The classifier needs rows of at least two classes with positive weight, but "

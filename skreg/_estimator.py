@@ -16,17 +16,17 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from skreg._block import split
 from skreg._inputs import check_finite, check_rows
 from skreg._objective import Problem
 from skreg._order import generator_state
 from skreg._solvers import (
     LEARNING_RATES,
     SOLVER_OPTIONS,
-    SOLVERS,
-    DivergenceError,
     Stopping,
     minimize,
     solver_for,
+    visit_once,
 )
 from skreg._state import SGDSettings, SGDState
 from skreg.penalties import strengths
@@ -113,12 +113,13 @@ class SGDRegularizedModel(BaseEstimator):
             decoupled=decoupled,
         )
 
-    def _minimize(self, problem, state, score=None):
-        """Run the solver on a problem; return its `Solution`."""
+    def _minimize(self, problems, states, scores, n_jobs=None):
+        """Run the solver on problems of one loss; return their `Solution`."""
         settings = self._settings()
-        self.solver_ = solver_for(self.solver, problem.loss, settings)
-        descent = SOLVERS[self.solver_](problem, settings, state)
-        return minimize(problem, descent, self._stopping(), score)
+        self.solver_ = solver_for(self.solver, problems[0].loss, settings)
+        return minimize(
+            problems, self.solver_, settings, states, self._stopping(), scores, n_jobs
+        )
 
     def _stopping(self):
         return Stopping(self.max_iter, self.tol, self.n_iter_no_change, self.verbose)
@@ -150,9 +151,10 @@ class SGDRegularizedModel(BaseEstimator):
 
     @staticmethod
     def _states_from(coefs, intercepts, random_state):
-        """Return the state of a new descent for each output."""
+        """Return the state of a new descent for each output, all with the same order."""
+        generator = generator_state(random_state)
         return [
-            SGDState.start(coef, intercept, generator_state(random_state))
+            SGDState.start(coef, intercept, generator)
             for coef, intercept in zip(coefs, intercepts, strict=True)
         ]
 
@@ -178,16 +180,21 @@ class SGDRegularizedModel(BaseEstimator):
         if not (np.isfinite(coefs).all() and np.isfinite(intercepts).all()):
             raise ValueError("coef_ or intercept_ was changed to NaN or infinity.")
         states = [state.dense() for state in self._states]
-        for k, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
-            settled, settled_intercept = states[k].weights()
-            same = coef.dtype.kind == "f"
-            same = same and np.array_equal(settled.astype(coef.dtype), coef)
-            if not same or intercept.dtype.type(settled_intercept) != intercept:
-                states[k] = SGDState.start(coef, intercept, states[k].generator)
-        return states
+        settled, settled_intercepts = _stacked(state.weights() for state in states)
+        same = coefs.dtype.kind == "f"
+        same = same and np.array_equal(settled.astype(coefs.dtype), coefs)
+        same = same and np.array_equal(
+            settled_intercepts.astype(intercepts.dtype), intercepts
+        )
+        if same:
+            return states
+        return [
+            SGDState.start(coef, intercept, state.generator)
+            for coef, intercept, state in zip(coefs, intercepts, split(states), strict=True)
+        ]
 
-    def _visit_once(self, problem, state):
-        """Advance a state by one epoch that comes from `partial_fit`."""
+    def _visit_once(self, problems, states, n_jobs=None):
+        """Return states advanced by one epoch that comes from `partial_fit`."""
         if self.early_stopping:
             raise ValueError("early_stopping must be False with partial_fit.")
         if self.solver == "svrg":
@@ -196,9 +203,7 @@ class SGDRegularizedModel(BaseEstimator):
                 "partial_fit."
             )
         self.solver_ = "sgd"
-        SOLVERS["sgd"](problem, self._settings(), state).epoch()
-        if not all(np.isfinite(weights).all() for weights in state.weights()):
-            raise DivergenceError
+        return visit_once(problems, self._settings(), states, n_jobs)
 
     def _validation(self, X, y, weights, labels, given, random_state):
         """Return the rows to learn from, and the `Validation` that stops a fit, or None.
@@ -246,10 +251,10 @@ class SGDRegularizedModel(BaseEstimator):
 
     def _store_solutions(self, solutions, dtype):
         """Set the attributes of a `fit`: numbers for one model, arrays for several."""
-        states = [solution.state for solution in solutions]
-        weights = [(solution.coef, solution.intercept) for solution in solutions]
+        states = {id(solution.state): solution.state for solution in solutions}
+        weights = _stacked((solution.coef, solution.intercept) for solution in solutions)
         n_iter = max(solution.n_iter for solution in solutions)
-        self._store(weights, states, n_iter, dtype)
+        self._store(weights, list(states.values()), n_iter, dtype)
         certificates = [solution.certificate for solution in solutions]
         attributes = {
             "objective_": np.array([seen.objective for seen in certificates]),
@@ -266,13 +271,11 @@ class SGDRegularizedModel(BaseEstimator):
         """Set the attributes of a `partial_fit`, and drop those of an earlier `fit`."""
         for name in _FIT_ONLY:
             self.__dict__.pop(name, None)
-        self._store([state.weights() for state in states], states, 1, dtype)
+        self._store(_stacked(state.weights() for state in states), states, 1, dtype)
 
     def _store(self, weights, states, n_iter, dtype):
         with np.errstate(over="ignore"):
-            coef, intercept = (
-                np.array(part, dtype=dtype) for part in zip(*weights, strict=True)
-            )
+            coef, intercept = (part.astype(dtype) for part in weights)
         if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
             raise ValueError(
                 f"The weights are too large for {np.dtype(dtype)}, the type of X. Pass X "
@@ -325,6 +328,12 @@ class SGDRegularizedModel(BaseEstimator):
             self.coef_ = self._shape_coef(self.coef_.toarray())
         self._states = [state.dense() for state in self._states]
         return self
+
+
+def _stacked(weights):
+    """Return weights and intercepts of single models and of blocks as rows of arrays."""
+    coefs, intercepts = zip(*weights, strict=True)
+    return np.vstack(coefs), np.hstack(intercepts)
 
 
 def _shaped(name, values, shape):

@@ -49,9 +49,9 @@ from skreg._rows import (
 )
 
 # The scale is folded into the raw weights before these lose digits to its smallness.
-_SMALLEST_SCALE = 1e-9
+SMALLEST_SCALE = 1e-9
 # Sums lose them earlier: they are differences.
-_SMALLEST_SCALE_OF_SUMS = 1e-4
+SMALLEST_SCALE_OF_SUMS = 1e-4
 
 
 class Plan(NamedTuple):
@@ -138,10 +138,10 @@ def _visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
     """Do what `sgd_epoch` does; with None as first threshold, none is ever needed."""
     coef, scale, threshold, intercept = iterate
     scale_sum, threshold_sum, intercept_sum = 0.0, 0.0, 0.0
-    smallest_scale = _SMALLEST_SCALE
+    smallest_scale = SMALLEST_SCALE
     if sums is not None:
         coef_sum, scale_sum, threshold_sum, intercept_sum = sums
-        smallest_scale = _SMALLEST_SCALE_OF_SUMS
+        smallest_scale = SMALLEST_SCALE_OF_SUMS
     n_steps = plan.order.shape[0]
     for k in range(n_steps):
         if k < plan.arrivals.shape[0]:

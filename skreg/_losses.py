@@ -191,12 +191,14 @@ class LogLoss(Loss):
                 high = z
             else:
                 low = z
-            next_z = z - residual / (1.0 + q * slope * (1.0 - slope))
+            fall = slope * (1.0 - slope)
+            next_z = z - residual / (1.0 + q * fall)
+            if abs(next_z - z) <= 1e-5 + 1e-10 * abs(z):
+                slope -= fall * (next_z - z)  # to the first order, which is enough
+                break
             slow = abs(residual) > 0.25 * last_residual
             if slow or not low < next_z < high:
                 next_z = 0.5 * (low + high)
-            if abs(next_z - z) <= 1e-10 * (1.0 + abs(z)):
-                break
             z, last_residual = next_z, abs(residual)
         return -y * slope
 
@@ -312,9 +314,12 @@ def bounded_slope(loss, y, p, q):
     ``p - q * slope`` on the side of the minimum where it was. With ``q = 0`` it is the
     derivative.
     """
-    if loss.max_curvature is not None and loss.max_curvature * q < _SHORT:
-        return loss.derivative(y, p) / (1.0 + loss.max_curvature * q)
-    return loss.implicit_slope(y, p, q, loss.derivative(y, p))
+    if loss.max_curvature is None:
+        return loss.implicit_slope(y, p, q, 0.0)
+    slope = loss.derivative(y, p)
+    if loss.max_curvature * q < _SHORT:
+        return slope / (1.0 + loss.max_curvature * q)
+    return loss.implicit_slope(y, p, q, slope / (1.0 + q * loss.curvature(y, p)))
 
 
 @overload(value, strict=False)
@@ -352,7 +357,8 @@ def _compiled_bounded_slope(loss, y, p, q):
         slope = derivative(loss, y, p)
         if max_curvature * q < _SHORT:
             return slope / (1.0 + max_curvature * q)
-        return implicit_slope(loss, y, p, q, slope)
+        guess = slope / (1.0 + q * curvature(loss, y, p))
+        return implicit_slope(loss, y, p, q, guess)
 
     return compiled_bounded_slope
 

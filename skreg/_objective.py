@@ -60,6 +60,10 @@ class Problem(NamedTuple):
     def weight_sum(self):
         return self.sample_weight[self.rows].sum()
 
+    @property
+    def is_penalized(self):
+        return self.l1 > 0.0 or self.l2 > 0.0
+
 
 class Certificate(NamedTuple):
     """What is known of fixed weights.
@@ -99,7 +103,7 @@ class View(NamedTuple):
     def under(self, problem, coef, curvatures):
         """Return the view of the same weights under another penalty, without a pass."""
         loss = self.certificate.loss
-        certificate = _certificate(
+        certificate = _certificate_from(
             problem, coef, loss, self.slopes, self.gradients, curvatures
         )
         return self._replace(certificate=certificate)
@@ -119,24 +123,31 @@ def look(problem, coef, intercept, curvatures):
     total = loss_pass(X, y, sample_weight, rows, coef, intercept, loss, seen, gradients)
     raw_predictions, slopes = seen
     gradients /= weight_sum
-    certificate = _certificate(
+    certificate = _certificate_from(
         problem, coef, float(total / weight_sum), slopes, gradients, curvatures
     )
     return View(certificate, raw_predictions, slopes, gradients.sum(axis=0), gradients)
 
 
-def _certificate(problem, coef, mean_loss, slopes, gradients, curvatures):
-    _, y, sample_weight, rows, loss, l1, l2, fit_intercept = problem
+def _certificate_from(problem, coef, mean_loss, slopes, gradients, curvatures):
+    positive, negative = gradients
+    factors = balancing_factors(problem, positive[-1], -negative[-1])
+    correlation = np.abs(factors[0] * positive[:-1] + factors[1] * negative[:-1])
+    residual = kkt_residual(problem, positive + negative, curvatures)
+    return certificate_of(problem, coef, mean_loss, slopes, factors, correlation, residual)
+
+
+def certificate_of(problem, coef, mean_loss, slopes, factors, correlation, residual):
+    """Return the `Certificate` of weights.
+
+    `correlation` holds the sizes of the gradient that `slopes` have if positive and other
+    ones are multiplied by `factors`, those of `balancing_factors`.
+    """
+    _, y, sample_weight, rows, loss, l1, l2, _ = problem
     weight_sum = problem.weight_sum
     with np.errstate(over="ignore"):
         penalty = float(l1 * np.abs(coef).sum() + 0.5 * l2 * (coef @ coef))
     objective = mean_loss + penalty
-
-    positive, negative = gradients
-    factors = (1.0, 1.0)
-    if fit_intercept:
-        factors = _balancing_factors(positive[-1], -negative[-1])
-    correlation = np.abs(factors[0] * positive[:-1] + factors[1] * negative[:-1])
 
     def dual(shrinkage):
         conjugates = conjugate_sum(
@@ -146,10 +157,9 @@ def _certificate(problem, coef, mean_loss, slopes, gradients, curvatures):
         return -conjugates / weight_sum - excess
 
     gap = math.inf
-    if l1 > 0.0 or l2 > 0.0 or len(coef) == 0:
+    if problem.is_penalized or len(coef) == 0:
         bound = max(map(dual, shrinkages(correlation, l1, l2)))
         gap = max(objective - float(bound), 0.0)
-    residual = _residual(problem, gradients.sum(axis=0), curvatures)
     return Certificate(objective, mean_loss, penalty, gap, residual)
 
 
@@ -169,8 +179,10 @@ def shrinkages(correlation, l1, l2):
     return [into_domain, 1.0] if l2 > 0.0 else [into_domain]
 
 
-def _balancing_factors(positive, negative):
-    """Return factors in [0, 1] that make two sums equal."""
+def balancing_factors(problem, positive, negative):
+    """Return factors in [0, 1] that make two sums of slopes equal, if they have to be."""
+    if not problem.fit_intercept:
+        return 1.0, 1.0
     smaller = min(positive, negative)
     if smaller <= 0.0:
         return 0.0, 0.0
@@ -179,14 +191,15 @@ def _balancing_factors(positive, negative):
 
 def feature_curvatures(problem):
     """Return bounds of the objective's curvature per feature, None if penalized."""
-    if problem.l1 > 0.0 or problem.l2 > 0.0:
+    if problem.is_penalized:
         return None
     weights = np.zeros(len(problem.y))
     weights[problem.rows] = problem.sample_weight[problem.rows] / problem.weight_sum
     return (problem.loss.max_curvature or 1.0) * mean_squares(problem.X, weights)
 
 
-def _residual(problem, gradient, curvatures):
+def kkt_residual(problem, gradient, curvatures):
+    """Return the residual of a `Certificate`; the intercept's part comes last."""
     if curvatures is None:
         return math.nan
     curved = curvatures > 0.0
@@ -214,8 +227,8 @@ def null_model(problem):
     low, high = y.min(), y.max()
     if type(loss) in CLASSIFICATION_LOSSES.values():
         low, high = -_LARGEST_RAW_PREDICTION, _LARGEST_RAW_PREDICTION
-        y, target_of_row = np.unique(y, return_inverse=True)
-        weights = np.bincount(target_of_row, weights)
+        weights = np.bincount(y > 0.0, weights, minlength=2)
+        y = np.array([-1.0, 1.0])
     intercept = 0.0
     if problem.fit_intercept and isinstance(loss, HalfSquaredError):
         intercept = float(np.average(y, weights=weights))

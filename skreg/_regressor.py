@@ -289,10 +289,9 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
             X, y, weights, None, (X_val, y_val), random_state
         )
         problem = self._problem(as_rows(X), y, weights, rows, self._loss())
-        (state,) = self._first_states(1, X, coef_init, intercept_init, random_state)
+        states = self._first_states(1, X, coef_init, intercept_init, random_state)
         score = None if validation is None else _r2_on(validation)
-        solution = self._minimize(problem, state, score)
-        self._store_solutions([solution], X.dtype)
+        self._store_solutions(self._minimize([problem], states, [score]), X.dtype)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -321,11 +320,10 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
             then stays as it was.
         """
         X, y, weights = self._check(X, y, sample_weight, reset=self._is_new())
-        (state,) = self._resume(1, X)
+        states = self._resume(1, X)
         rows = np.flatnonzero(weights)
         problem = self._problem(as_rows(X), y, weights, rows, self._loss())
-        self._visit_once(problem, state)
-        self._store_states([state], X.dtype)
+        self._store_states(self._visit_once([problem], states), X.dtype)
         return self
 
     def predict(self, X):

@@ -20,7 +20,7 @@ from skreg._compile import IN_ORDER, compiled
 # The weights of a row are asked for this many visits ahead, when its column indices have
 # come, and only if there are more weights than a processor's cache holds.
 WEIGHTS_AHEAD = 2
-_CACHED_WEIGHTS = 1 << 17
+CACHED_WEIGHTS = 1 << 17
 # Sums of squares below this have lost digits or are 0 by underflow.
 _TINY = 1e-290
 # Dense rows are scaled and multiplied in chunks that a cache holds.
@@ -338,13 +338,13 @@ def _compiled_prefetch_row(X, i):
 
 def _prefetch_dense(X, i):
     for j in range(0, X.shape[1], 8):  # 8 doubles are a cache line
-        _prefetch(X, i * X.shape[1] + j)
+        prefetch(X, i * X.shape[1] + j)
 
 
 def _prefetch_csr(X, i):
     for j in range(X.indptr[i], X.indptr[i + 1], 8):
-        _prefetch(X.data, j)
-        _prefetch(X.indices, j)
+        prefetch(X.data, j)
+        prefetch(X.indices, j)
 
 
 def prefetch_weights(X, i, coef):
@@ -361,14 +361,14 @@ def _prefetch_no_weights(X, i, coef):
 
 
 def _prefetch_weights_csr(X, i, coef):
-    if coef.shape[0] <= _CACHED_WEIGHTS:
+    if coef.shape[0] <= CACHED_WEIGHTS:
         return
     for j in range(X.indptr[i], X.indptr[i + 1]):
-        _prefetch(coef, X.indices[j])
+        prefetch(coef, X.indices[j])
 
 
 @intrinsic
-def _prefetch(typingctx, array, index):
+def prefetch(typingctx, array, index):
     """Emit ``llvm.prefetch`` for the element `index` of the flat `array`."""
 
     def codegen(context, builder, signature, arguments):

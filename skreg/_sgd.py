@@ -17,7 +17,6 @@ from skreg._objective import certify, feature_curvatures
 from skreg._order import block_length, draw_visits, visits_in_order
 from skreg._rows import bytes_per_row, checked_row_norms
 from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
-from skreg._state import settled
 
 # Compiled calls are short enough for Ctrl-C to be heard in between.
 _BYTES_PER_CALL = 1 << 29
@@ -108,59 +107,55 @@ class SGD:
         if not self.adapts:
             return False
         self.state.plateau_factor /= 5.0
-        self._settle()  # smaller steps could hardly make up for the noise of larger ones
+        self.state.settle()  # smaller steps could hardly undo the noise of larger ones
         return self.state.plateau_factor > _SMALLEST_FACTOR
 
     def _adjust_state(self):
         """Let go of what an earlier descent, with other parameters, has left pending."""
         state = self.state
-        if state.memory is not None:
-            state.iterate = Iterate(state.memory.weights()[0], 1.0, 0.0, state.weights()[1])
-            state.memory = None
+        state.forget_memory()
         iterate = state.iterate
         average, began = self.settings.average, state.n_steps - state.n_averaged
         if not average or began < average - 1:  # there is no mean, or it began too early
             state.sums, state.n_averaged = None, 0
         if not self.problem.fit_intercept:
-            iterate = iterate._replace(intercept=0.0)
+            iterate = iterate._replace(intercept=0.0 * iterate.intercept)
             if state.sums is not None:
-                state.sums = state.sums._replace(intercept=0.0)
+                state.sums = state.sums._replace(intercept=iterate.intercept)
         state.iterate = iterate
         if state.strengths != self._strengths:  # what is pending was due to others
-            self._settle()
+            state.settle()
             state.strengths = self._strengths
-
-    def _settle(self):
-        """Forget what thresholds have left pending at weights of 0."""
-        state, iterate = self.state, self.state.iterate
-        if state.sums is not None:
-            coef_sum = state.weights()[0] * state.n_averaged
-            state.sums = state.sums._replace(coef=coef_sum, scale=0.0, threshold=0.0)
-        state.iterate = iterate._replace(coef=settled(iterate), scale=1.0, threshold=0.0)
 
     def epoch(self, target=None):
         """Visit every row of the problem once."""
-        problem, state = self.problem, self.state
+        state = self.state
         visits = self._draw()
         if state.n_steps == 0:
             self._begin(visits.order[0])
         for part in self._calls(visits):
             for piece in self._rescaled(*self._plan(part)):
-                sums = self._sums()
-                numbers, sum_numbers = sgd_epoch(
-                    problem.X,
-                    problem.y,
-                    piece,
-                    state.iterate,
-                    sums,
-                    problem.loss,
-                    self._strengths,
-                )
-                state.iterate = Iterate(state.iterate.coef, *numbers)
-                if sums is not None:
-                    state.sums = Sums(sums.coef, *sum_numbers)
+                state.sums = self._sums()
+                self._visit(piece)
+                if state.sums is not None:
                     state.n_averaged += len(piece.order)
             state.n_steps += len(part.order)
+
+    def _visit(self, plan):
+        """Take the steps of a plan."""
+        problem, (coef, *_), sums = self.problem, self.state.iterate, self.state.sums
+        numbers, sum_numbers = sgd_epoch(
+            problem.X,
+            problem.y,
+            plan,
+            self.state.iterate,
+            sums,
+            problem.loss,
+            self._strengths,
+        )
+        self.state.iterate = Iterate(coef, *numbers)
+        if sums is not None:
+            self.state.sums = Sums(sums.coef, *sum_numbers)
 
     def _draw(self):
         """Return the visits of an epoch."""
@@ -172,9 +167,10 @@ class SGD:
     def _begin(self, first_row):
         """Start the intercept at the first target where bounded slopes are slow."""
         flat = self.problem.loss.slope_bound is not None and self._eta0 is None
+        if not (flat and self.problem.fit_intercept):
+            return
         iterate = self.state.iterate
-        untouched = iterate.intercept == 0.0 and not iterate.coef.any()
-        if flat and untouched and self.problem.fit_intercept:
+        if iterate.intercept == 0.0 and not iterate.coef.any():
             target = float(self.problem.y[first_row])
             self.state.iterate = iterate._replace(intercept=target)
 
@@ -194,7 +190,7 @@ class SGD:
         state, first = self.state, self.settings.average
         if not first or state.n_steps < first - 1:
             return None
-        return state.sums or Sums(np.zeros_like(state.iterate.coef), 0.0, 0.0, 0.0)
+        return state.sums or state.no_sums()
 
     def _plan(self, visits):
         """Return what to do at the steps of `visits`, and their undecayed sizes."""
@@ -253,28 +249,30 @@ class SGD:
                 yield plan.part(start, stop)
             if stop < n:
                 factor = float(eta0[stop]) / state.longest_step
-                if stop < state.n_tentative or self._is_better(factor, plan.order[stop]):
-                    self._scale_down(factor)
+                tentative = stop < state.n_tentative
+                self._scale_down(factor, None if tentative else plan.order[stop])
                 state.longest_step = float(eta0[stop])
             start = stop
 
-    def _is_better(self, factor, row):
-        """Return whether the weights times `factor` suit a row better, if there are any."""
-        problem, iterate = self.problem, self.state.iterate
-        coef = settled(iterate)
-        here, there = (
-            row_loss(problem.X, problem.y, row, weights, iterate.intercept, problem.loss)
-            for weights in (coef, factor * coef)
-        )
-        return there < here or not coef.any()
-
-    def _scale_down(self, factor):
-        """Multiply all weights, and sums over them."""
+    def _scale_down(self, factor, row):
+        """Multiply all weights, and sums over them; if a row is given, if that suits it."""
         state = self.state
+        if row is not None:
+            factor = self._suitable(factor, row)
         state.iterate = state.iterate._replace(scale=state.iterate.scale * factor)
         if state.sums is not None:
             *of_weights, intercept = state.sums
             state.sums = Sums(*(factor * part for part in of_weights), intercept)
+
+    def _suitable(self, factor, row):
+        """Return `factor` where weights times it predict a row better, and else 1."""
+        problem, iterate = self.problem, self.state.iterate
+        coef = self.state.settled(iterate)
+        here, there = (
+            row_loss(problem.X, problem.y, row, weights, iterate.intercept, problem.loss)
+            for weights in (coef, factor * coef)
+        )
+        return factor if there < here or not coef.any() else 1.0
 
     def _weigh(self, order):
         """Return weights relative to the mean of all so far, and to the first one.

@@ -10,9 +10,11 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
 from skreg._adagrad import AdaGrad
+from skreg._block import BlockSGD, can_share, grouped, split
 from skreg._objective import Certificate, null_model
 from skreg._schedules import SCHEDULES
 from skreg._sgd import SGD
@@ -57,7 +59,7 @@ class Solution(NamedTuple):
     converged: bool
     certificate: Certificate
     history: dict
-    state: object
+    state: object  # models of a block that end together share its state
     warning: str | None  # why the weights may not be good enough
 
 
@@ -85,78 +87,267 @@ def solver_for(name, loss, settings):
     return name
 
 
-def minimize(problem, descent, stopping, score=None):
-    """Run a descent until its weights are good enough; return the `Solution`.
+def minimize(problems, name, settings, states, stopping, scores, n_jobs=None):
+    """Run descents until their weights are good enough; return a `Solution` per problem.
 
-    With `score`, a function of the weights and the intercept, the fit stops when the score
-    no longer rises by ``tol``, and returns the weights of the best epoch. Otherwise it
-    stops when the duality gap is at most ``tol`` times the objective of the
-    intercept-only model.
+    The problems differ in their targets only. With scores, functions of the weights and
+    the intercept, a fit stops when its score no longer rises by ``tol``, and returns the
+    weights of the best epoch. Otherwise it stops when the duality gap is at most ``tol``
+    times the objective of the intercept-only model.
 
     Matrices are multiplied on one thread: those of a model are small.
     """
+
+    def solve(descent, models):
+        nulls = [null_model(problem) for problem in problems[models]]
+        if isinstance(descent, BlockSGD):
+            return run_block(descent, stopping, nulls, scores[models])
+        return [run(descent, stopping, *nulls, *scores[models])]
+
     with single_threaded_blas():
-        solution = run(descent, stopping, null_model(problem), score)
-    if solution.warning:
-        warnings.warn(solution.warning, ConvergenceWarning, stacklevel=3)
-    return solution
+        groups = _descents(problems, name, settings, states, n_jobs)
+        solutions = [one for group in _in_threads(solve, groups, n_jobs) for one in group]
+    for solution in solutions:
+        if solution.warning:
+            warnings.warn(solution.warning, ConvergenceWarning, stacklevel=3)
+    return solutions
+
+
+def visit_once(problems, settings, states, n_jobs=None):
+    """Take one epoch of plain steps; return the states of the descents."""
+
+    def visit(descent, models):
+        descent.epoch()
+        coefs, intercepts = descent.weights()
+        if not (np.isfinite(coefs).all() and np.isfinite(intercepts).all()):
+            raise DivergenceError
+        return descent.state
+
+    groups = _descents(problems, "sgd", settings, states, n_jobs)
+    return list(_in_threads(visit, groups, n_jobs))
+
+
+def _descents(problems, name, settings, states, n_jobs):
+    """Yield descents, and which of the problems are theirs."""
+    if not (name == "sgd" and can_share(problems, settings)):
+        for k, state in enumerate(split(states)):
+            yield SOLVERS[name](problems[k], settings, state), slice(k, k + 1)
+        return
+    start = 0
+    for block in grouped(states, n_jobs):
+        stop = start + block.n_models
+        yield BlockSGD(problems[start:stop], settings, block), slice(start, stop)
+        start = stop
+
+
+def _in_threads(function, groups, n_jobs):
+    """Call a function with each of `groups`, and return what it returns in order."""
+    if effective_n_jobs(n_jobs) == 1:
+        return [function(*group) for group in groups]
+    jobs = (delayed(function)(*group) for group in groups)
+    return Parallel(n_jobs=n_jobs, require="sharedmem")(jobs)
 
 
 def run(descent, stopping, null, score=None):
-    """Do what `minimize` does, for a known `NullModel` and without a warning."""
-    max_iter, tol, patience, verbose = stopping
+    """Do what `minimize` does, for one descent and a known `NullModel`."""
     descent.start(null.intercept)
-    worst_start = max(descent.certify().objective, null.objective_at_zero)
-    limit = _DIVERGED * worst_start
-    # A perfect intercept-only model leaves nothing to compare with but rounding: the
-    # objective of predictions that are right to a thousand units in the last place.
-    rounding = (1e3 * np.finfo(np.float64).eps) ** 2 * null.objective_at_zero
-    target = 0.0 if tol is None else max(tol * null.objective, rounding)
-    waits = descent.adapts or (score is not None and tol is not None)
-    look_always = verbose or descent.adapts or descent.looks or score is not None
-    history = {name: [] for name in _HISTORY}
-    plateau = Plateau(patience)
-    best, converged, next_look, seconds = None, False, 1, 0.0
-
-    for epoch in range(1, max_iter + 1):
+    first = descent.certify() if _has_begun(descent) else None
+    course = Course(descent, stopping, null, first, score)
+    while not course.ended:
         started = time.perf_counter()
-        descent.epoch(target)
+        descent.epoch(course.target)
         coef, intercept = descent.weights()
+        n_nonzero = np.count_nonzero(coef)
         if not (np.isfinite(coef).all() and np.isfinite(intercept)):
             raise DivergenceError
-        certificate = None
-        if epoch == max_iter or look_always or (tol is not None and epoch >= next_look):
-            # Beyond epoch 20, a look waits until a tenth more epochs have passed.
-            next_look = epoch + max(1, epoch // 10)
-            certificate = descent.certify()
-            if not certificate.objective <= limit:
-                raise DivergenceError
-        seconds += time.perf_counter() - started
-        _record(history, epoch, coef, certificate, descent.step_size, seconds, verbose)
-        if certificate is None:
-            continue
-        if score is None:
-            value, least_fall = certificate.objective, 0.0
-            converged = tol is not None and certificate.distance <= target
+        seen = None
+        if course.looks():
+            seen = coef, intercept, descent.certify()
+        course.advance(int(n_nonzero), seen, time.perf_counter() - started)
+    return course.solution(descent.state)
+
+
+def run_block(block, stopping, nulls, scores):
+    """Do what `run` does for the models of a block; each of them ends when it may."""
+    firsts = block.certify() if _has_begun(block) else [None] * len(nulls)
+    courses = [
+        Course(block, stopping, *parts) for parts in zip(nulls, firsts, scores, strict=True)
+    ]
+    solutions = {}
+    going = list(range(len(courses)))
+    while going:
+        started = time.perf_counter()
+        block.epoch()
+        n_nonzero, finite = block.census()
+        if not finite:
+            raise DivergenceError
+        seen = [None] * len(going)
+        if courses[going[0]].looks():  # at the same epochs for all
+            seen = list(zip(*block.weights(), block.certify(), strict=True))
+        seconds = time.perf_counter() - started
+        for m, k in enumerate(going):
+            courses[k].advance(n_nonzero[m], seen[m], seconds)
+        stay = [m for m, k in enumerate(going) if not courses[k].ended]
+        together = not stay and len(going) == len(courses) and scores[0] is None
+        for m, k in enumerate(going):
+            if m not in stay:
+                state = block.state if together else block.state.model(m)
+                solutions[k] = courses[k].solution(state)
+        if stay and len(stay) < len(going):
+            block.keep(stay)
+        going = [going[m] for m in stay]
+    return [solutions[k] for k in range(len(courses))]
+
+
+def _has_begun(descent):
+    """Return whether weights are not all 0, where the objective is known."""
+    return any(map(np.any, descent.weights()))
+
+
+class Course:
+    """What is known of a descent from epoch to epoch, and when it has to end.
+
+    `first` is the certificate of the weights that it starts from, None if all are 0.
+    """
+
+    def __init__(self, descent, stopping, null, first, score):
+        self._descent = descent
+        self._stopping = stopping
+        self._score = score
+        self._start = null.objective_at_zero
+        if first is not None:
+            self._start = max(self._start, first.objective)
+        # A perfect intercept-only model leaves nothing to compare with but rounding: the
+        # objective of predictions that are right to a thousand units in the last place.
+        rounding = (1e3 * np.finfo(np.float64).eps) ** 2 * null.objective_at_zero
+        tol = stopping.tol
+        self.target = 0.0 if tol is None else max(tol * null.objective, rounding)
+        self._waits = descent.adapts or (score is not None and tol is not None)
+        self._looks_always = (
+            stopping.verbose or descent.adapts or descent.looks or score is not None
+        )
+        self._history = {name: [] for name in _HISTORY}
+        self._plateau = Plateau(stopping.n_iter_no_change)
+        self._best = None
+        self._next_look = 1
+        self._seconds = 0.0
+        self._last = None  # what was seen at the last look
+        self._converged = False
+        self.n_epochs = 0
+        self.ended = False
+
+    def looks(self):
+        """Return whether the next epoch is to end with a look at the certificate."""
+        epoch = self.n_epochs + 1
+        if epoch == self._stopping.max_iter or self._looks_always:
+            return True
+        return self._stopping.tol is not None and epoch >= self._next_look
+
+    def advance(self, n_nonzero, seen, seconds):
+        """Take note of an epoch.
+
+        If there was a look, `seen` holds the weights, the intercept and the certificate.
+        """
+        if seen is not None and not seen[-1].objective <= _DIVERGED * self._start:
+            raise DivergenceError
+        self.n_epochs += 1
+        self._seconds += seconds
+        self._record(n_nonzero, seen)
+        if seen is None:
+            return
+        # Beyond epoch 20, a look waits until a tenth more epochs have passed.
+        self._next_look = self.n_epochs + max(1, self.n_epochs // 10)
+        self._last = seen
+        self.ended = self._is_good() or self.n_epochs == self._stopping.max_iter
+
+    def _is_good(self):
+        """Judge the last weights; return whether no further epoch is of use."""
+        coef, intercept, certificate = self._last
+        tol, scored = self._stopping.tol, self._score is not None
+        if scored:
+            value, least_fall = -self._score(coef, intercept), tol or 0.0
+            if self._best is None or value < self._best[0]:
+                self._best = value, self._last
         else:
-            value, least_fall = -score(coef, intercept), tol or 0.0
-            if best is None or value < best[0]:
-                best = value, coef, intercept, certificate
-        if descent.ends(converged):
-            converged = converged or score is not None
-            break
-        if waits and plateau.reached(value, least_fall) and not descent.reduce_step():
-            converged = score is not None
-            break
-    state = descent.state
-    if best is not None:
-        _, coef, intercept, certificate = best
-        state = state.moved_to(coef, intercept)
-    history = {name: np.array(values) for name, values in history.items()}
-    warning = _warning(
-        descent, epoch, converged, certificate, worst_start, target, stopping, score
-    )
-    return Solution(coef, intercept, epoch, converged, certificate, history, state, warning)
+            value, least_fall = certificate.objective, 0.0
+            self._converged = tol is not None and certificate.distance <= self.target
+        if self._descent.ends(self._converged):
+            self._converged = self._converged or scored
+            return True
+        stuck = self._waits and self._plateau.reached(value, least_fall)
+        if stuck and not self._descent.reduce_step():
+            self._converged = scored
+            return True
+        return False
+
+    def _record(self, n_nonzero, seen):
+        row = {"epoch": self.n_epochs, **dict.fromkeys(_SEEN, np.nan)}
+        if seen is not None:
+            row |= {name: getattr(seen[-1], name) for name in _SEEN}
+        row["n_nonzero"] = n_nonzero
+        row |= {"step_size": self._descent.step_size, "seconds": self._seconds}
+        for name, value in row.items():
+            self._history[name].append(value)
+        if self._stopping.verbose:
+            print(
+                "epoch {epoch:5d}  objective {objective:.8g}  gap {gap:.2g}  non-zeros "
+                "{n_nonzero}/{n}  step {step_size:.2g}  {seconds:.2f} s".format(
+                    n=self._descent.problem.n_features, **row
+                )
+            )
+
+    def solution(self, state):
+        """Return the `Solution`, given the state in which the descent has ended."""
+        coef, intercept, certificate = self._last
+        if self._best is not None:
+            coef, intercept, certificate = self._best[1]
+            state = state.moved_to(coef, intercept)
+        return Solution(
+            coef,
+            intercept,
+            self.n_epochs,
+            self._converged,
+            certificate,
+            {name: np.array(values) for name, values in self._history.items()},
+            state,
+            self._warning(certificate),
+        )
+
+    def _warning(self, certificate):
+        stopping, descent, start = self._stopping, self._descent, self._start
+        epoch, target = self.n_epochs, self.target
+        worse = certificate.objective > start * (_SUSPECT if stopping.tol is None else 1.0)
+        if self._converged or (stopping.tol is None and not worse):
+            return None
+        measure = "duality gap" if np.isfinite(certificate.gap) else "KKT residual"
+        if worse:
+            return (
+                f"After {epoch} epochs the objective is {certificate.objective:.4g}, more "
+                f"than the {start:.4g} it started from: the steps are too large. Scale the "
+                "features, lower eta0, or raise max_iter."
+            )
+        if epoch < stopping.max_iter and not descent.adapts:
+            return (
+                f"After {epoch} epochs no step lowers the objective any more, with a "
+                f"{measure} of {certificate.distance:.3g} above the target {target:.3g}. "
+                "Raise tol, or scale the features (StandardScaler, MaxAbsScaler)."
+            )
+        if epoch < stopping.max_iter:
+            return (
+                f"After {epoch} epochs learning_rate='adaptive' has made the steps too "
+                f"small to matter, with a {measure} of {certificate.distance:.3g} above "
+                f"the target {target:.3g}. Raise n_iter_no_change, so that they fall later."
+            )
+        if self._score is not None:
+            return (
+                f"The validation score was still rising after max_iter={stopping.max_iter} "
+                "epochs. Raise max_iter."
+            )
+        return (
+            f"After {epoch} epochs the {measure} is {certificate.distance:.3g}, above the "
+            f"target {target:.3g} (tol={stopping.tol:g} times the objective of the "
+            "intercept-only model). Raise max_iter or tol, or scale the features."
+        )
 
 
 class Plateau:
@@ -175,55 +366,3 @@ class Plateau:
             return False
         self.waited = 0
         return True
-
-
-def _record(history, epoch, coef, certificate, step_size, seconds, verbose):
-    row = {"epoch": epoch, **dict.fromkeys(_SEEN, np.nan)}
-    if certificate is not None:
-        row |= {name: getattr(certificate, name) for name in _SEEN}
-    n_nonzero = int(np.count_nonzero(coef))
-    row |= {"n_nonzero": n_nonzero, "step_size": step_size, "seconds": seconds}
-    for name, value in row.items():
-        history[name].append(value)
-    if verbose:
-        print(
-            "epoch {epoch:5d}  objective {objective:.8g}  gap {gap:.2g}  non-zeros "
-            "{n_nonzero}/{n}  step {step_size:.2g}  {seconds:.2f} s".format(
-                n=len(coef), **row
-            )
-        )
-
-
-def _warning(descent, epoch, converged, certificate, start, target, stopping, score):
-    worse = certificate.objective > start * (_SUSPECT if stopping.tol is None else 1.0)
-    if converged or (stopping.tol is None and not worse):
-        return None
-    measure = "duality gap" if np.isfinite(certificate.gap) else "KKT residual"
-    if worse:
-        return (
-            f"After {epoch} epochs the objective is {certificate.objective:.4g}, more than "
-            f"the {start:.4g} it started from: the steps are too large. Scale the "
-            "features, lower eta0, or raise max_iter."
-        )
-    if epoch < stopping.max_iter and not descent.adapts:
-        return (
-            f"After {epoch} epochs no step lowers the objective any more, with a {measure} "
-            f"of {certificate.distance:.3g} above the target {target:.3g}. Raise tol, or "
-            "scale the features (StandardScaler, MaxAbsScaler)."
-        )
-    if epoch < stopping.max_iter:
-        return (
-            f"After {epoch} epochs learning_rate='adaptive' has made the steps too small "
-            f"to matter, with a {measure} of {certificate.distance:.3g} above the target "
-            f"{target:.3g}. Raise n_iter_no_change, so that they fall later."
-        )
-    if score is not None:
-        return (
-            f"The validation score was still rising after max_iter={stopping.max_iter} "
-            "epochs. Raise max_iter."
-        )
-    return (
-        f"After {epoch} epochs the {measure} is {certificate.distance:.3g}, above the "
-        f"target {target:.3g} (tol={stopping.tol:g} times the objective of the "
-        "intercept-only model). Raise max_iter or tol, or scale the features."
-    )

@@ -46,13 +46,20 @@ class SGDState:
     sums: Sums | None = None
     n_averaged: int = 0
     memory: Any = None  # of AdaGrad steps, which have no iterate
+    n_models = 1  # of which this is the state
 
     @classmethod
     def start(cls, coef, intercept, generator):
         """Return the state of a descent from given weights."""
         coef = np.array(coef, dtype=np.float64)
         iterate = Iterate(coef, 1.0, 0.0, float(intercept))
-        return cls(iterate, generator, from_zero=not coef.any())
+        return cls(iterate, generator.copy(), from_zero=not coef.any())
+
+    def forget_memory(self):
+        """Go on with plain steps from where AdaGrad steps have led."""
+        if self.memory is not None:
+            coef, intercept = self.memory.weights()
+            self.iterate, self.memory = Iterate(coef, 1.0, 0.0, intercept), None
 
     def moved_to(self, coef, intercept):
         """Return the state at other weights; the clock is the same."""
@@ -67,7 +74,7 @@ class SGDState:
 
     def dense(self):
         """Return the state, able to go on, with copies of its arrays."""
-        return self._with(lambda coef: _dense(coef).copy())
+        return self._with(self._to_dense)
 
     def _with(self, change):
         sums = self.sums
@@ -83,6 +90,16 @@ class SGDState:
         }
         return replace(self, iterate=iterate, sums=sums, memory=memory, **others)
 
+    def no_sums(self):
+        """Return the sums over no iterate."""
+        return Sums(np.zeros_like(self.iterate.coef), 0.0, 0.0, 0.0)
+
+    @staticmethod
+    def _to_dense(array):
+        if not sparse.issparse(array):
+            return array.copy()
+        return array.toarray() if array.shape[0] > 1 else array.toarray().ravel()
+
     @property
     def n_tentative(self):
         """How many of the next steps still look for the scale of the data."""
@@ -92,20 +109,31 @@ class SGDState:
         """Return the weights and the intercept, all that is pending settled."""
         if self.memory is not None:
             return self.memory.weights()
+        return self.settled(self.shown), self.shown.intercept
+
+    @property
+    def shown(self):
+        """The iterate that `weights` settles: the last one, or the mean."""
         if not self.n_averaged:
-            return settled(self.iterate), self.iterate.intercept
-        coef_sum, scale_sum, threshold, intercept = self.sums
-        total = coef_sum + scale_sum * self.iterate.coef
-        mean = Iterate(total, 1.0 / self.n_averaged, threshold, intercept)
-        return settled(mean), intercept / self.n_averaged
+            return self.iterate
+        coef_sum, scale_sum, threshold_sum, intercept_sum = self.sums
+        return Iterate(
+            coef_sum + scale_sum * self.iterate.coef,
+            1.0 / self.n_averaged,
+            threshold_sum,
+            intercept_sum / self.n_averaged,
+        )
 
+    def settle(self):
+        """Forget what thresholds have left pending at weights of 0."""
+        if self.sums is not None:
+            coef_sum = self.settled(self.shown) * self.n_averaged
+            none = 0.0 * self.sums.scale
+            self.sums = self.sums._replace(coef=coef_sum, scale=none, threshold=none)
+        coef, none = self.settled(self.iterate), 0.0 * self.iterate.threshold
+        self.iterate = self.iterate._replace(coef=coef, scale=1.0 + none, threshold=none)
 
-def _dense(array):
-    if not sparse.issparse(array):
-        return array
-    return array.toarray() if array.shape[0] > 1 else array.toarray().ravel()
-
-
-def settled(iterate):
-    """Return the weights of an iterate, all that is pending settled."""
-    return settle(iterate.coef, iterate.scale, iterate.threshold)
+    @staticmethod
+    def settled(iterate):
+        """Return the weights of an iterate, all that is pending settled."""
+        return settle(iterate.coef, iterate.scale, iterate.threshold)

@@ -653,7 +653,7 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
         )
 
     def _encode(self, model, y, weights):
-        check_two_classes(y[weights > 0.0])
+        check_two_classes(np.unique(y[weights > 0.0]))
         model.classes_ = np.unique(y[weights > 0.0])
         # Rows of weight 0 may have labels that are no classes.
         return np.searchsorted(model.classes_, y) % len(model.classes_)
@@ -666,5 +666,5 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
 
     def _train_weights(self, model, weights, y):
         weights = model._times_class_weight(weights, model.classes_, y)[0]
-        check_two_classes(y[weights > 0.0])
+        check_two_classes(np.unique(y[weights > 0.0]))
         return weights
