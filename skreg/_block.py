@@ -15,11 +15,15 @@ from dataclasses import dataclass, fields
 import numpy as np
 from joblib import effective_n_jobs
 
-from skreg._compile import IN_ORDER, compiled
-from skreg._kernels import SMALLEST_SCALE, SMALLEST_SCALE_OF_SUMS, Iterate, Sums
-from skreg._losses import bounded_slope, derivative, value
+from skreg._block_kernels import (
+    block_epoch,
+    block_gradients,
+    block_row_suits,
+    block_slopes,
+)
+from skreg._kernels import Iterate, Sums
 from skreg._objective import balancing_factors, certificate_of, kkt_residual
-from skreg._rows import CSR, prefetch_row
+from skreg._rows import CSR
 from skreg._sgd import SGD
 from skreg._state import SGDState
 from skreg._vectors import (
@@ -27,9 +31,6 @@ from skreg._vectors import (
     aligned_zeros,
     count_nonzero_each,
     padded,
-    prefetch_each,
-    row_add_each,
-    row_dots,
     settle_each,
     transposed,
 )
@@ -168,42 +169,10 @@ class BlockSGD(SGD):
 
     def certify(self):
         """Return the certificate of each model."""
-        problem, state = self.problem, self.state
-        coef, intercept = state.settled(state.shown), state.shown.intercept
-        losses = np.zeros(len(self.problems))
-        slopes = aligned_zeros((len(problem.rows), coef.shape[1]))
-        weights = problem.sample_weight / problem.weight_sum
-        args = problem.X, self._targets, weights, problem.rows
-        block_slopes(*args, coef, intercept, problem.loss, losses, slopes)
-        # Slopes are scaled before their gradients are summed: one sum is enough.
-        weighted = slopes * weights[problem.rows, np.newaxis]
-        sums = np.maximum(weighted, 0.0).sum(axis=0), -np.minimum(weighted, 0.0).sum(axis=0)
-        factors = np.ones((2, coef.shape[1]))
-        if problem.is_penalized:
-            for m, pair in enumerate(zip(*sums, strict=True)):
-                factors[:, m] = balancing_factors(problem, *pair)
-            weighted *= np.where(slopes > 0.0, *factors)
-        gradients = aligned_zeros(coef.shape)
-        block_gradients(problem.X, problem.rows, weighted, gradients)
-        totals = weighted.sum(axis=0)
-
-        coefs, slopes, gradients = (
-            transposed(part, len(self.problems)) for part in (coef, slopes, gradients)
-        )
-        return [
-            certificate_of(
-                self.problems[m],
-                coefs[m],
-                float(losses[m]),
-                slopes[m],
-                tuple(factors[:, m].tolist()),
-                np.abs(gradients[m]),
-                kkt_residual(
-                    problem, np.append(gradients[m], totals[m]), self._feature_curvatures
-                ),
-            )
-            for m in range(len(self.problems))
-        ]
+        shown = self.state.shown
+        coef = self.state.settled(shown)
+        parts = self._targets, coef, shown.intercept, self._feature_curvatures
+        return certify_block(self.problems, *parts)
 
     def census(self):
         """Return how many weights of each model are not 0, and whether all are finite."""
@@ -243,98 +212,41 @@ class BlockSGD(SGD):
         return np.where(suits | ~self.state.settled(iterate).any(axis=0), factor, 1.0)
 
 
-@compiled(fastmath=IN_ORDER)
-def block_epoch(X, y, plan, iterate, sums, loss, strengths):
-    """Do what `sgd_epoch` does, for models whose targets are columns of `y`.
+def certify_block(problems, targets, coef, intercept, curvatures):
+    """Return the certificate of each model.
 
-    All arrays of the iterate and the sums are changed in place.
+    The problems share their rows; `targets` and `coef` have a column for each of them.
     """
-    if iterate.threshold.max() > 0.0 or (strengths.l1 > 0.0 and not strengths.subgradient):
-        _visit_block(X, y, plan, iterate, sums, loss, strengths, iterate.threshold)
-    else:
-        _visit_block(X, y, plan, iterate, sums, loss, strengths, None)
+    problem, n_models = problems[0], len(problems)
+    losses = np.zeros(n_models)
+    slopes = aligned_zeros((len(problem.rows), coef.shape[1]))
+    weights = problem.sample_weight / problem.weight_sum
+    rows = problem.X, targets, weights, problem.rows
+    block_slopes(*rows, coef, intercept, problem.loss, losses, slopes)
+    # Slopes are scaled before their gradients are summed: one sum is enough.
+    weighted = slopes * weights[problem.rows, np.newaxis]
+    sums = np.maximum(weighted, 0.0).sum(axis=0), -np.minimum(weighted, 0.0).sum(axis=0)
+    factors = np.ones((2, coef.shape[1]))
+    if problem.is_penalized:
+        for m, pair in enumerate(zip(*sums, strict=True)):
+            factors[:, m] = balancing_factors(problem, *pair)
+        weighted *= np.where(slopes > 0.0, *factors)
+    gradients = aligned_zeros(coef.shape)
+    block_gradients(problem.X, problem.rows, weighted, gradients)
+    totals = weighted.sum(axis=0)
 
-
-@compiled(fastmath=IN_ORDER)
-def _visit_block(X, y, plan, iterate, sums, loss, strengths, thresholds):
-    """Do what `block_epoch` does; with None as thresholds, none is ever needed."""
-    coef, scale, threshold, intercept = iterate
-    smallest_scale = SMALLEST_SCALE
-    if sums is not None:
-        coef_sum, scale_sum, threshold_sum, intercept_sum = sums
-        smallest_scale = SMALLEST_SCALE_OF_SUMS
-    dots, steps = np.zeros(coef.shape[1]), np.zeros(coef.shape[1])
-    n_steps = plan.order.shape[0]
-    for k in range(n_steps):
-        if k < plan.arrivals.shape[0]:
-            prefetch_row(X, plan.arrivals[k])
-        if k + 1 < n_steps:
-            prefetch_each(X, plan.order[k + 1], coef)
-        i, eta = plan.order[k], plan.step_sizes[k]
-        row_dots(X, i, coef, thresholds, dots)
-        smallest = 1.0
-        for m in range(y.shape[1]):
-            raw_prediction = scale[m] * dots[m] + intercept[m]
-            slope = bounded_slope(loss, y[i, m], raw_prediction, plan.reaches[k])
-            slope *= plan.weights[k]
-            if strengths.subgradient:
-                scale[m] *= 1.0 - eta * strengths.l2
-                steps[m] = -eta * slope / scale[m]
-            else:
-                steps[m] = -eta * slope / scale[m]
-                threshold[m] += eta * strengths.l1 / scale[m]
-                scale[m] /= 1.0 + eta * strengths.l2
-            intercept[m] -= plan.intercept_steps[k] * slope
-            smallest = min(smallest, scale[m])
-        row_add_each(X, i, steps, coef)
-        if sums is not None:
-            row_add_each(X, i, -steps * scale_sum, coef_sum)  # the change comes late
-            scale_sum += scale
-            threshold_sum += scale * threshold
-            intercept_sum += intercept
-        if smallest < smallest_scale:
-            if sums is not None:
-                coef_sum += scale_sum * coef
-                scale_sum[:] = 0.0
-            coef *= scale
-            threshold *= scale
-            scale[:] = 1.0
-
-
-@compiled(fastmath=IN_ORDER)
-def block_slopes(X, y, weights, rows, coef, intercept, loss, losses, slopes):
-    """Set ``slopes[k]`` to the derivatives of the losses of row ``rows[k]``.
-
-    The losses themselves are added to `losses`, times `weights`. Targets are columns of
-    `y`, one for each model.
-    """
-    raw = np.zeros(coef.shape[1])
-    for k in range(rows.shape[0]):
-        i = rows[k]
-        if k + 1 < rows.shape[0]:
-            prefetch_each(X, rows[k + 1], coef)
-        row_dots(X, i, coef, None, raw)
-        for m in range(y.shape[1]):
-            raw_prediction = raw[m] + intercept[m]
-            losses[m] += weights[i] * value(loss, y[i, m], raw_prediction)
-            slopes[k, m] = derivative(loss, y[i, m], raw_prediction)
-
-
-@compiled(fastmath=IN_ORDER)
-def block_gradients(X, rows, slopes, out):
-    """Add the sum over rows of ``X[rows[k]]`` times each of ``slopes[k]`` to `out`."""
-    for k in range(rows.shape[0]):
-        if k + 1 < rows.shape[0]:
-            prefetch_each(X, rows[k + 1], out)
-        row_add_each(X, rows[k], slopes[k], out)
-
-
-@compiled
-def block_row_suits(X, y, i, iterate, factor, loss, out):
-    """Set ``out[m]`` to whether weights times `factor` predict row `i` better."""
-    dots = np.zeros(iterate.coef.shape[1])
-    row_dots(X, i, iterate.coef, iterate.threshold, dots)
-    for m in range(y.shape[1]):
-        part, intercept = iterate.scale[m] * dots[m], iterate.intercept[m]
-        here = value(loss, y[i, m], part + intercept)
-        out[m] = value(loss, y[i, m], factor * part + intercept) < here
+    coefs, slopes, gradients = (
+        transposed(part, n_models) for part in (coef, slopes, gradients)
+    )
+    return [
+        certificate_of(
+            problems[m],
+            coefs[m],
+            float(losses[m]),
+            slopes[m],
+            tuple(factors[:, m].tolist()),
+            np.abs(gradients[m]),
+            kkt_residual(problem, np.append(gradients[m], totals[m]), curvatures),
+        )
+        for m in range(n_models)
+    ]

@@ -7,18 +7,31 @@ the rows. For the squared error of few dense features the rows are read once, fo
 
 import numpy as np
 
+from skreg._block import certify_block
 from skreg._losses import HalfSquaredError
 from skreg._moments import Moments
-from skreg._objective import null_model
-from skreg._rows import CSR
+from skreg._objective import look, null_model
+from skreg._parts import without_empty_features
+from skreg._row_steps import BlockRowSteps
+from skreg._rows import CSR, checked_row_norms
 from skreg._solvers import Solution, run
 from skreg._state import SGDSettings, SGDState
 from skreg._svrg import SVRG
 from skreg._threads import single_threaded_blas
+from skreg._vectors import LANES, transposed
 
 # Moments cost as many looks at the rows as there are features to twenty, a fit a few.
 _MOST_FEATURES = 1000
 _FEATURES_PER_FIT = 60
+# Fewer penalties, or fewer rows, are not worth a block.
+_FEW_PENALTIES = 4
+_MANY_ROWS = 1000
+# Epochs until a look, the most that may seem needed for another turn, with a margin, and
+# the most turns.
+_EPOCHS = 3
+_MOST_EPOCHS = 6
+_MARGIN = 1.1
+_TURNS = 6
 _SETTINGS = SGDSettings(
     subgradient=False,
     schedule="auto",
@@ -67,6 +80,8 @@ def _follow_quadratic(quadratic, penalties, stopping, generator):
 
 
 def _follow_rows(problem, penalties, stopping, generator):
+    if _rows_serve_together(problem, penalties, stopping):
+        return _follow_together(problem, penalties, stopping, generator)
     start = SGDState.start(np.zeros(problem.n_features), 0.0, generator)
     descent, null = SVRG(problem, _SETTINGS, start), null_model(problem)
     solutions = []
@@ -74,3 +89,74 @@ def _follow_rows(problem, penalties, stopping, generator):
         descent.turn_to(l1, l2)
         solutions.append(run(descent, stopping, null))
     return solutions
+
+
+def _rows_serve_together(problem, penalties, stopping):
+    """Return whether steps on sparse rows may be taken for several penalties at once."""
+    strong = min(l2 for _, l2 in penalties) > 0.0  # else steps on rows are slow
+    many = len(penalties) >= _FEW_PENALTIES and len(problem.rows) >= _MANY_ROWS
+    return strong and many and isinstance(problem.X, CSR) and stopping.tol > 0.0
+
+
+def _follow_together(problem, penalties, stopping, generator):
+    """Take steps on rows for `LANES` penalties at once, and finish one by one.
+
+    Each block starts from the last weights of the one before.
+    """
+    part, null = without_empty_features(problem), null_model(problem)
+    norms = checked_row_norms(problem.X, problem.rows)
+    coef, intercept = np.zeros(part.problem.n_features), null.intercept
+    view, solutions, target = None, [], stopping.tol * null.objective
+    for first in range(0, len(penalties), LANES):
+        problems = [
+            part.problem._replace(l1=l1, l2=l2)
+            for l1, l2 in penalties[first : first + LANES]
+        ]
+        if first > 0:
+            view = look(problems[0], coef, intercept, None)
+        steps = BlockRowSteps(problems, coef, intercept, view, norms, True, generator)
+        for whole, found in zip(
+            [problem._replace(l1=one.l1, l2=one.l2) for one in problems],
+            _best_of_turns(steps, problems, null.objective, target),
+            strict=True,
+        ):
+            coef, intercept, certificate, n_turns = found
+            state = SGDState.start(part.expand(coef), intercept, generator)
+            if certificate.distance <= target:
+                solution = Solution(
+                    *state.weights(), n_turns, True, certificate, {}, state, None
+                )
+            else:
+                solution = run(SVRG(whole, _SETTINGS, state), stopping, null)
+                coef, intercept = part.restrict(solution.coef), solution.intercept
+            solutions.append(solution)
+    return solutions
+
+
+def _best_of_turns(steps, problems, first_gap, target):
+    """Take turns of epochs as long as they are quick; return what each problem has found.
+
+    That is the weights, the intercept, the certificate and the number of turns. No problem
+    starts from a gap larger than `first_gap`.
+    """
+    n_problems = len(problems)
+    targets = np.repeat(steps.problem.y[:, np.newaxis], n_problems, axis=1)
+    best, last, n_epochs = [None] * n_problems, np.full(n_problems, first_gap), _EPOCHS
+    for turn in range(1, _TURNS + 1):
+        for _ in range(n_epochs):
+            steps.epoch()
+        seen = certify_block(problems, targets, steps.coef, steps.intercept, None)
+        coefs = transposed(steps.coef, n_problems)
+        for m, certificate in enumerate(seen):
+            if best[m] is None or certificate.objective < best[m][2].objective:
+                best[m] = coefs[m], float(steps.intercept[m]), certificate, turn
+        left = np.array([certificate.distance for _, _, certificate, _ in best])
+        falls = left < last
+        paces = np.log(np.where(falls, last, np.e * left) / left) / n_epochs
+        needed = np.where(falls, np.log(left / target) / paces, np.inf)[left > target]
+        last = left
+        needed = _MARGIN * needed[_MARGIN * needed <= _MOST_EPOCHS]
+        if len(needed) == 0:
+            break
+        n_epochs = max(1, int(np.ceil(needed.max())))
+    return best

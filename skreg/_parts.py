@@ -32,8 +32,8 @@ def without_empty_features(problem):
     """Return a part that leaves out features that no row has, if these are many."""
     penalized = problem.l1 > 0.0 or problem.l2 > 0.0  # then weights of the others are 0
     if penalized and isinstance(problem.X, CSR):
-        occupied = occupied_columns(problem.X)
-        if len(occupied) < (1.0 - _MANY_EMPTY) * problem.n_features:
+        occupied = occupied_columns(problem.X, (1.0 - _MANY_EMPTY) * problem.n_features)
+        if occupied is not None:
             return Columns(problem, occupied, take_occupied_columns)
     return Whole(problem)
 

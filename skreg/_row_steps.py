@@ -19,9 +19,10 @@ momentum (Frostig et al. 2015; Lin, Mairal and Harchaoui 2015).
 
 import numpy as np
 
+from skreg._block_kernels import block_svrg_epoch, move_center
 from skreg._kernels import Remembered, svrg_epoch
 from skreg._order import block_length, draw_visits, visits_in_order
-from skreg._rows import checked_row_norms
+from skreg._vectors import aligned_copy, padded
 
 _MOMENTUM = 0.8
 # The intercept, which is not penalized, is held to a center of its own, this much more
@@ -29,23 +30,29 @@ _MOMENTUM = 0.8
 _LOOSENESS = 0.02
 
 
+def _shares(problem, norms):
+    """Return the weights of the rows as parts of 1, a curvature and the mean of `norms`."""
+    weights = np.zeros(len(problem.y))
+    weights[problem.rows] = problem.sample_weight[problem.rows] / problem.weight_sum
+    mean_norm = float(weights @ norms)
+    # As many rows as the condition number: an epoch leaves a part of the distance.
+    curvature = problem.loss.max_curvature * mean_norm / len(problem.rows)
+    return weights, curvature, mean_norm
+
+
 class RowSteps:
     """Epochs from given weights.
 
-    Without `view`, all remembered slopes are 0 at first, which suits weights of 0.
+    Without `view`, all remembered slopes are 0 at first, which suits weights of 0. `norms`
+    are those of the rows, squared.
     """
 
-    def __init__(self, problem, coef, intercept, view, shuffle, generator):
+    def __init__(self, problem, coef, intercept, view, norms, shuffle, generator):
         self.problem = problem
         self._shuffle = shuffle
         self._generator = generator
         self._block = block_length(problem.X)
-        norms = checked_row_norms(problem.X, problem.rows)
-        weights = np.zeros(len(problem.y))
-        weights[problem.rows] = problem.sample_weight[problem.rows] / problem.weight_sum
-        mean_norm = float(weights @ norms)
-        # As many rows as the condition number: an epoch leaves a part of the distance.
-        curvature = problem.loss.max_curvature * mean_norm / len(problem.rows)
+        weights, curvature, mean_norm = _shares(problem, norms)
         self._strength = max(0.0, curvature - problem.l2)
         self._scale = 1.0 / (problem.l2 + self._strength)
         self._intercept_scale = 0.0
@@ -86,3 +93,64 @@ class RowSteps:
         self._dual[-1] += intercept - self._intercept_center
         self._intercept_center = intercept
         return coef, intercept
+
+
+class BlockRowSteps:
+    """Epochs for several problems at once, which differ in their strengths, on sparse rows.
+
+    All start from the same weights. `coef` has a row for each feature, and in it a column
+    for each problem; `intercept` has an element for each.
+    """
+
+    def __init__(self, problems, coef, intercept, view, norms, shuffle, generator):
+        problem, n_models = problems[0], len(problems)
+        self.problem = problem
+        self._shuffle = shuffle
+        self._generator = generator
+        self._block = block_length(problem.X)
+        n_spare = padded(n_models) - n_models
+        l1, l2 = (
+            np.pad([getattr(one, name) for one in problems], (0, n_spare), mode="edge")
+            for name in ("l1", "l2")
+        )
+        weights, curvature, mean_norm = _shares(problem, norms)
+        self._strength = np.maximum(0.0, curvature - l2)
+        scale = 1.0 / (l2 + self._strength)
+        intercept_scale = np.zeros(len(scale))
+        if problem.fit_intercept:
+            intercept_scale = np.maximum(1.0, _LOOSENESS * mean_norm * scale)
+        self._numbers = scale, l1, intercept_scale
+        slopes = np.zeros((len(weights), n_models))
+        self._remembered = Remembered(slopes, weights, norms)
+        self.coef = aligned_copy(np.repeat(coef[:, np.newaxis], len(scale), axis=1))
+        self.intercept = np.full(n_models, intercept)
+        self._center, self._intercept_center = self.coef.copy(), self.intercept
+        self._dual = aligned_copy(self._strength * self.coef)
+        self._intercept_dual = self.intercept.copy()
+        if view is not None:
+            slopes[problem.rows] = view.slopes[:, np.newaxis]
+            self._dual -= view.gradient[:-1, np.newaxis]
+            self._intercept_dual -= intercept_scale[:n_models] * view.gradient[-1]
+
+    def epoch(self):
+        """Take a step on each row."""
+        problem, (scale, l1, _) = self.problem, self._numbers
+        visits = visits_in_order(problem.rows)
+        if self._shuffle:
+            visits = draw_visits(problem.rows, self._block, self._generator)
+        block_svrg_epoch(
+            problem.X,
+            problem.y,
+            visits,
+            self._remembered,
+            self._dual,
+            self._intercept_dual,
+            self._numbers,
+            problem.loss,
+        )
+        move_center(
+            self._dual, self.coef, self._center, self._strength, scale, l1, _MOMENTUM
+        )
+        self.intercept = self._intercept_dual.copy()
+        self._intercept_dual += self.intercept - self._intercept_center
+        self._intercept_center = self.intercept

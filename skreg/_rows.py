@@ -84,13 +84,22 @@ def has_values(X, rows):
     return bool(np.any(X.data[np.repeat(counts, np.diff(X.indptr))]))
 
 
-def occupied_columns(X):
-    """Return the columns that hold any element, in increasing order."""
-    if not isinstance(X, CSR):
-        return np.arange(X.shape[1])
+def occupied_columns(X, limit):
+    """Return the columns of a `CSR` that hold any element, None if `limit` or more do."""
     occupied = np.zeros(X.shape[1], dtype=bool)
-    occupied[X.indices] = True
-    return np.flatnonzero(occupied)
+    return np.flatnonzero(occupied) if _mark(X.indices, occupied, limit) else None
+
+
+@compiled
+def _mark(indices, occupied, limit):
+    """Set `occupied` at `indices`; return False as soon as `limit` of them are."""
+    count = 0
+    for k in range(indices.shape[0]):
+        count += not occupied[indices[k]]
+        occupied[indices[k]] = True
+        if count >= limit:
+            return False
+    return True
 
 
 def take_occupied_columns(X, columns):
@@ -107,32 +116,25 @@ def take_columns(X, columns):
         return _read_only(np.take(X, columns, axis=1))
     places = np.full(X.shape[1], len(columns), dtype=np.uint32)  # for none
     places[columns] = np.arange(len(columns))
+    # Memory that is never written to is never there.
+    data = np.empty(len(X.data) + 1, dtype=X.data.dtype)
+    indices = np.empty(len(X.data) + 1, dtype=np.uint32)
     indptr = np.zeros(X.shape[0] + 1, dtype=np.int64)
-    _count_taken(X.indices, X.indptr, places, len(columns), indptr)
-    data = np.empty(indptr[-1], dtype=X.data.dtype)
-    indices = np.empty(indptr[-1], dtype=np.uint32)
-    _take(*X[:3], places, len(columns), data, indices)
-    shape = (X.shape[0], len(columns))
-    return CSR(*map(_read_only, (data, indices, indptr)), shape)
+    _take(*X[:3], places, len(columns), data, indices, indptr)
+    taken = data[: indptr[-1]], indices[: indptr[-1]], indptr
+    return CSR(*map(_read_only, taken), (X.shape[0], len(columns)))
 
 
 @compiled
-def _count_taken(indices, indptr, places, none, out):
-    for i in range(out.shape[0] - 1):
-        count = 0
-        for j in range(indptr[i], indptr[i + 1]):
-            count += places[indices[j]] < none
-        out[i + 1] = out[i] + count
-
-
-@compiled
-def _take(data, indices, indptr, places, none, out_data, out_indices):
+def _take(data, indices, indptr, places, none, out_data, out_indices, out_indptr):
     n = 0
-    for j in range(indptr[indptr.shape[0] - 1]):
-        if places[indices[j]] < none:
-            out_data[n] = data[j]
-            out_indices[n] = places[indices[j]]
-            n += 1
+    for i in range(out_indptr.shape[0] - 1):
+        for j in range(indptr[i], indptr[i + 1]):
+            place = places[indices[j]]
+            out_data[n] = data[j]  # for good only if it is counted
+            out_indices[n] = place
+            n += place < none
+        out_indptr[i + 1] = n
 
 
 def mean_squares(X, weights):

@@ -23,7 +23,7 @@ from skreg._objective import feature_curvatures, look
 from skreg._parts import Columns, Rotation, without_empty_features
 from skreg._quadratic import violations
 from skreg._row_steps import RowSteps
-from skreg._rows import CSR, n_values
+from skreg._rows import CSR, checked_row_norms, n_values
 from skreg._state import SGDState
 
 # The matrix of a model is held for at most this many features, or if steps on rows have
@@ -39,9 +39,20 @@ _FEW_FEATURES = 128
 # With fewer rows, neither steps on them nor doing without a matrix pays.
 _MANY_ROWS = 1000
 _EPOCHS_PER_TURN = 3
+# or as many as promise to be enough, with a margin, if they are not too many.
+_MARGIN = 1.1
+_MOST_EPOCHS = 6
 # A turn on rows costs about as much as this many looks at all rows. Where the matrix of a
 # model costs more than the second number, products with it are tried first.
 _LOOKS_PER_TURN = 5
+# A matrix of sparse data costs a look per this many features, and to factorize it a look
+# for this many flops (times 1/3) a value. It is not held if that is more than some products
+# with it cost, unless it is small. To copy the columns and look at them is 3 looks.
+_SPARSE_SPEED = 100
+_FACTOR_SPEED = 150
+_PRODUCTS = 30
+_SMALL_MATRIX = 300
+_LOOKS_OF_COPY = 3
 _TRIAL = 20
 # Newton's method needs about so many matrices, unless the model is the objective itself.
 _MATRICES = 3
@@ -91,6 +102,9 @@ class SVRG:
             self._intercept = 0.0
         self._generator = state.generator
         self._shuffle = settings.shuffle
+        self._norms = None
+        self._rows_pace = None
+        self._target = 0.0
         self._reset()
 
     def _reset(self):
@@ -159,11 +173,13 @@ class SVRG:
     def epoch(self, target):
         """Take a turn; a gap of `target` is small enough."""
         gap, support = self._view.certificate.distance, self._coef != 0.0
+        self._target = target
+        n_epochs = self._n_epochs()
         wanted = self._wanted()
         n_wanted, size = np.count_nonzero(wanted), self._working_size(wanted)
         rows = self._visits_rows(size, n_wanted)
         if rows:
-            moved = self._visit_rows()
+            moved = self._visit_rows(n_epochs)
         elif self._tries_products(n_wanted) and gap > target > 0.0:
             moved = self._try_products(n_wanted, target)
         else:
@@ -175,6 +191,11 @@ class SVRG:
         self._turns_left = np.inf
         if 0.0 < left < gap and target > 0.0:
             self._turns_left = np.log(max(left / target, 1.0)) / np.log(gap / left)
+            if rows:
+                self._turns_left *= n_epochs / _EPOCHS_PER_TURN
+        if rows:
+            pace = np.log(max(gap / left, 1.0)) if left > 0.0 else np.inf
+            self._rows_pace = pace * _EPOCHS_PER_TURN / n_epochs
         good = self._view.certificate.distance <= _GOOD * gap
         if rows and moved and self.problem.l1 > 0.0:
             n_changed = np.count_nonzero(support != (self._coef != 0.0))
@@ -204,7 +225,11 @@ class SVRG:
 
     @property
     def _largest_matrix(self):
-        return _LARGEST_MATRIX if self._rows_serve else _LARGEST_LATE_MATRIX
+        largest = _LARGEST_MATRIX if self._rows_serve else _LARGEST_LATE_MATRIX
+        if self._is_sparse:  # products with the matrix may be cheaper than its factors
+            products = _PRODUCTS * _FACTOR_SPEED * n_values(self.problem.X)
+            largest = min(largest, max(_SMALL_MATRIX, int(products ** (1 / 3))))
+        return largest
 
     def _visits_rows(self, size, n_wanted):
         if self._n_stuck:
@@ -215,6 +240,8 @@ class SVRG:
             return self._rows_serve
         if len(self.problem.rows) < _MANY_ROWS:
             return False
+        if self._is_sparse:
+            return self._rows_promise(size, n_wanted)
         if self._n_turns == 0:
             return n_wanted > _LARGEST_MATRIX
         if self._tries_rows:
@@ -224,24 +251,49 @@ class SVRG:
             needed * self._looks_of_matrix(size)
         )
 
-    def _looks_of_matrix(self, size):
-        """Return how many looks at all rows cost as much as the matrix of a dense model."""
-        return 0.0 if self._is_sparse else size / MATRIX_SPEED
+    def _rows_promise(self, size, n_wanted):
+        """Return whether steps on sparse rows promise to be cheaper than two matrices."""
+        other = 2.0 * (_LOOKS_OF_COPY + self._looks_of_matrix(size))
+        if self._rows_pace is None:
+            first = self._n_turns == 0 and n_wanted > _LARGEST_MATRIX
+            return first or other > 3.0 * _LOOKS_PER_TURN
+        gap = self._view.certificate.distance
+        if not gap > self._target > 0.0:
+            return False
+        way = np.log(gap / self._target)
+        return way * _LOOKS_PER_TURN < other * self._rows_pace
 
-    def _visit_rows(self):
+    def _looks_of_matrix(self, size):
+        """Return how many looks at all rows cost as much as the matrix of a model."""
+        if not self._is_sparse:
+            return size / MATRIX_SPEED
+        values = max(n_values(self.problem.X), 1)
+        return size / _SPARSE_SPEED + size**3 / (_FACTOR_SPEED * values)
+
+    def _n_epochs(self):
+        """Return how many epochs on rows the next turn would have."""
+        left = _MARGIN * _EPOCHS_PER_TURN * self._turns_left
+        if self._last_visited_rows and left <= _MOST_EPOCHS:
+            return max(1, int(np.ceil(left)))
+        return _EPOCHS_PER_TURN
+
+    def _visit_rows(self, n_epochs):
         """Take steps on all rows; return whether that leads to better weights."""
         self._polished = self._tries_rows = False
         if self._row_steps is None:
+            if self._norms is None:
+                self._norms = checked_row_norms(self.problem.X, self.problem.rows)
             at_zero = not self._coef.any()
             self._row_steps = RowSteps(
                 self.problem,
                 self._coef,
                 self._intercept,
                 None if at_zero else self._view,
+                self._norms,
                 self._shuffle,
                 self._generator,
             )
-        for _ in range(_EPOCHS_PER_TURN):
+        for _ in range(n_epochs):
             coef, intercept = self._row_steps.epoch()
         return self._accept(coef, intercept, self._look(coef, intercept))
 
@@ -289,7 +341,7 @@ class SVRG:
     def _tries_products(self, n_wanted):
         many_rows = len(self.problem.rows) >= _MANY_ROWS
         dear = self._looks_of_matrix(n_wanted) > _TRIAL
-        return self._products_serve and many_rows and dear
+        return self._products_serve and many_rows and dear and not self._is_sparse
 
     def _try_products(self, n_wanted, target):
         """Do without a matrix what can be done at its price.

@@ -13,6 +13,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 
 from skreg._compile import compiled
@@ -158,7 +159,7 @@ def _dot(typingctx, data, indices, start, stop, coef, lane, thresholds, out):
         return context.get_dummy_value()
 
     arguments = data, indices, types.intp, types.intp, coef, types.intp, thresholds, out
-    return types.void(*arguments), codegen
+    return _signature(*arguments), codegen
 
 
 @intrinsic
@@ -177,7 +178,13 @@ def _add(typingctx, data, indices, start, stop, factors, lane, out):
         return context.get_dummy_value()
 
     arguments = data, indices, types.intp, types.intp, factors, types.intp, out
-    return types.void(*arguments), codegen
+    return _signature(*arguments), codegen
+
+
+def _signature(*kinds):
+    if any(isinstance(kind, types.Array) and kind.layout != "C" for kind in kinds):
+        raise TypingError("Rows of weights must be C-ordered.")
+    return types.void(*kinds)
 
 
 class _Arrays:

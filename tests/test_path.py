@@ -84,6 +84,34 @@ def test_path_equals_independent_fits(rng, tall):
         assert_allclose(value, model.objective_, rtol=1e-6)
 
 
+@pytest.mark.parametrize("n_empty", [0, 60])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss", "huber"])
+def test_penalties_that_share_passes_equal_independent_fits(rng, loss, n_empty):
+    """Many sparse rows under L2, some of weight 0: eight alphas take steps together."""
+    X = sparse.random(1500, 40, density=0.2, format="csr", random_state=0)
+    y = X @ rng.normal(size=40) + 0.3 + 0.3 * rng.normal(size=1500)
+    X = sparse.hstack([X, sparse.csr_matrix((1500, n_empty))], format="csr")
+    if loss == "log_loss":
+        y = np.where(y > y.mean(), 1.0, -1.0)
+    weights = rng.integers(3, size=1500) * 1.0
+    path = skreg.regularization_path(
+        X, y, loss=loss, l1_ratio=0.5, n_alphas=11, eps=1e-3, sample_weight=weights
+    )
+    assert path.converged.all()
+    for alpha, coef, intercept in zip(
+        path.alphas, path.coefs.T, path.intercepts, strict=True
+    ):
+        l1 = l2 = alpha / 2.0
+        w, b = naive.optimum(loss, X.toarray()[:, :40], y, l1, l2, weights)
+        best = naive.smooth_objective(loss, X.toarray()[:, :40], y, w, b, 0.0, l2, weights)
+        best += l1 * np.abs(w).sum()
+        found = skreg.objective(
+            X, y, coef, intercept, loss=loss, l1=l1, l2=l2, sample_weight=weights
+        )
+        assert found <= best * (1.0 + 2e-6)
+    assert not path.coefs[:, 0].any()
+
+
 def test_zeros_are_those_of_lasso():
     X, y = load_diabetes(return_X_y=True)
     X = StandardScaler().fit_transform(X)

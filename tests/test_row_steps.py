@@ -8,8 +8,8 @@ from skreg import _row_steps
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
 from skreg._objective import Problem, look
 from skreg._order import generator_state
-from skreg._row_steps import RowSteps
-from skreg._rows import as_rows
+from skreg._row_steps import BlockRowSteps, RowSteps
+from skreg._rows import as_rows, checked_row_norms
 
 SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
 
@@ -28,7 +28,8 @@ def make_problem(rng, name="squared_error", l1=0.02, l2=0.01, fit_intercept=True
 def start(problem, coef=None, intercept=0.0, view=None, shuffle=False):
     generator = generator_state(np.random.RandomState(0))
     coef = np.zeros(problem.n_features) if coef is None else coef
-    return RowSteps(problem, coef, intercept, view, shuffle, generator)
+    norms = checked_row_norms(problem.X, problem.rows)
+    return RowSteps(problem, coef, intercept, view, norms, shuffle, generator)
 
 
 def naive_epochs(problem, name, n_epochs, w, b, view):
@@ -158,3 +159,29 @@ def test_steps_on_badly_scaled_rows_stay_finite(rng):
         "log_loss", X, problem.y, coef, intercept, 0.0, 1e-3, problem.sample_weight
     )
     assert value < np.log(2)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_each_column_of_a_block_is_what_it_would_be_alone(rng, name, fit_intercept):
+    strengths = [(0.1, 0.001), (0.05, 0.3), (0.0, 0.02)] + [(0.02, 0.0)] * 7
+    one = make_problem(rng, name, fit_intercept=fit_intercept)
+    one = one._replace(X=as_rows(sparse.csr_matrix(one.X)))
+    problems = [one._replace(l1=l1, l2=l2) for l1, l2 in strengths]
+    norms = checked_row_norms(one.X, one.rows)
+    w, b = 0.1 * rng.normal(size=one.n_features), 0.2 * fit_intercept
+    for coef, intercept, view in (
+        (np.zeros_like(w), 0.0, None),
+        (w, b, look(one, w, b, None)),
+    ):
+        together = BlockRowSteps(
+            problems, coef, intercept, view, norms, True,
+            generator_state(np.random.RandomState(0)),
+        )  # fmt: skip
+        alone = [start(one, coef, intercept, view, shuffle=True) for one in problems]
+        for _ in range(3):
+            together.epoch()
+            for m, steps in enumerate(alone):
+                expected, end = steps.epoch()
+                assert_allclose(together.coef[:, m], expected, rtol=1e-7, atol=1e-10)
+                assert_allclose(together.intercept[m], end, rtol=1e-7, atol=1e-10)
