@@ -28,10 +28,12 @@ from skreg._sgd import SGD
 from skreg._state import SGDState
 from skreg._vectors import (
     aligned_copy,
+    aligned_empty,
     aligned_zeros,
     count_nonzero_each,
     padded,
     settle_each,
+    settle_rows,
     transposed,
 )
 
@@ -53,8 +55,6 @@ class BlockState(SGDState):
     other numbers of `iterate` and `sums` are arrays.
     """
 
-    n_models: int = 0
-
     @classmethod
     def join(cls, states):
         """Return the block of states of single models that are in step."""
@@ -64,7 +64,13 @@ class BlockState(SGDState):
         shared["iterate"] = Iterate(*_side_by_side([state.iterate for state in states]))
         if states[0].sums is not None:
             shared["sums"] = Sums(*_side_by_side([state.sums for state in states]))
-        return cls(**shared, n_models=len(states))
+        shared["models"] = tuple(model for state in states for model in state.models)
+        return cls(**shared)
+
+    @property
+    def n_models(self):
+        """The number of models."""
+        return len(self.models)
 
     def model(self, m):
         """Return the state of one model."""
@@ -72,12 +78,15 @@ class BlockState(SGDState):
         shared["iterate"] = Iterate(*_column(self.iterate, m))
         if self.sums is not None:
             shared["sums"] = Sums(*_column(self.sums, m))
-        return SGDState(**shared)
+        return SGDState(**shared | {"models": self.models[m : m + 1]})
 
     def weights(self):
         """Return a row of weights for each model, and the intercepts."""
-        coefs = transposed(self.settled(self.shown), self.n_models)
-        return coefs, self.shown.intercept[: self.n_models]
+        shown = self.shown()
+        coef, scale, threshold, intercept = shown
+        out = np.empty((self.n_models, len(coef)))
+        settle_rows(coef, scale + 0.0 * threshold, threshold, out)
+        return out, intercept[: self.n_models]
 
     def no_sums(self):
         """Return the sums over no iterate."""
@@ -86,9 +95,9 @@ class BlockState(SGDState):
 
     @staticmethod
     def settled(iterate):
-        """Return the weights of an iterate, all that is pending settled."""
+        """Return the weights of an iterate as a matrix like its own."""
         coef, scale, threshold, _ = iterate
-        out = aligned_zeros(coef.shape)
+        out = aligned_empty(coef.shape)
         settle_each(coef, scale + 0.0 * threshold, threshold, out)
         return out
 
@@ -124,59 +133,71 @@ def _column(part, m):
 
 
 def split(states):
-    """Return the states of single models."""
-    return [
-        state.model(m) if isinstance(state, BlockState) else state
-        for state in states
-        for m in range(state.n_models)
-    ]
+    """Return the states of single models, in the order of the models."""
+    singles = {}
+    for state in states:
+        for m, model in enumerate(state.models):
+            singles[model] = state.model(m) if isinstance(state, BlockState) else state
+    return [singles[model] for model in sorted(singles)]
 
 
 def grouped(states, n_jobs):
-    """Return the same models as blocks, one for each job where they are in step."""
-    n_models = sum(state.n_models for state in states)
-    n_groups = min(effective_n_jobs(n_jobs), n_models)
-    sizes = [len(part) for part in np.array_split(np.arange(n_models), n_groups)]
-    are_blocks = all(isinstance(state, BlockState) for state in states)
-    if are_blocks and [state.n_models for state in states] == sizes:
+    """Return states of the same models: for each job, a block of all that are in step."""
+    n_models = sum(len(state.models) for state in states)
+    job_of = np.arange(n_models) * min(effective_n_jobs(n_jobs), n_models) // n_models
+    wanted = {}
+    for state in states:
+        clock = _clock(state)
+        for model in state.models:
+            wanted.setdefault((int(job_of[model]), clock), []).append(model)
+    groups = sorted(tuple(sorted(models)) for models in wanted.values())
+    if groups == sorted(state.models for state in states):
         return states
-    singles, blocks = split(states), []
-    for size in sizes:
-        group, singles = singles[:size], singles[size:]
-        in_step = all(_clock(state) == _clock(group[0]) for state in group)
-        parts = [group] if in_step else [[state] for state in group]
-        blocks += [BlockState.join(part) for part in parts]
-    return blocks
+    singles = split(states)
+    parts = [[singles[model] for model in models] for models in groups]
+    return [BlockState.join(part) if len(part) > 1 else part[0] for part in parts]
 
 
 def _clock(state):
     """Return what must be the same for models that are to be in a block."""
-    parts = _fields(state)
-    parts["generator"] = parts["generator"].tolist()
-    parts["sums"] = parts["sums"] is None
-    for name in ("iterate", "target_range", "memory"):
-        del parts[name]
-    return parts
+    names = (
+        "n_steps",
+        "plateau_factor",
+        "n_weighed",
+        "first_weight",
+        "weight_sum",
+        "length_sum",
+        "unmeasured",
+        "longest_step",
+        "strengths",
+        "n_averaged",
+    )
+    numbers = tuple(getattr(state, name) for name in names)
+    kinds = state.n_tentative > 0, state.sums is None
+    return numbers, kinds, tuple(state.generator.tolist())
 
 
 class BlockSGD(SGD):
     """The descents of several problems, which differ in their targets."""
 
     def __init__(self, problems, settings, state):
-        super().__init__(problems[0], settings, state)
         self.problems = problems
-        self._targets = np.stack([problem.y for problem in problems], axis=1)
+        self._targets = _targets(problems)
+        super().__init__(problems[0], settings, state)
+
+    def _bytes_per_step(self):
+        return len(self.problems) * super()._bytes_per_step()
 
     def certify(self):
         """Return the certificate of each model."""
-        shown = self.state.shown
+        shown = self.state.shown()
         coef = self.state.settled(shown)
         parts = self._targets, coef, shown.intercept, self._feature_curvatures
         return certify_block(self.problems, *parts)
 
     def census(self):
         """Return how many weights of each model are not 0, and whether all are finite."""
-        coef, scale, threshold, intercept = self.state.shown
+        coef, scale, threshold, intercept = self.state.shown()
         counts = np.zeros(coef.shape[1], dtype=np.int64)
         finite = count_nonzero_each(coef, threshold, counts)
         finite = finite and np.isfinite(scale).all() and np.isfinite(intercept).all()
@@ -186,7 +207,7 @@ class BlockSGD(SGD):
         """Go on with some of the models."""
         self.state = BlockState.join([self.state.model(m) for m in models])
         self.problems = [self.problems[m] for m in models]
-        self._targets = self._targets[:, models].copy()
+        self._targets = _targets(self.problems)
 
     def _visit(self, plan):
         problem, state = self.problem, self.state
@@ -212,39 +233,38 @@ class BlockSGD(SGD):
         return np.where(suits | ~self.state.settled(iterate).any(axis=0), factor, 1.0)
 
 
+def _targets(problems):
+    """Return the targets -1 and +1 of each problem as columns, a byte each."""
+    return np.stack([problem.y.astype(np.int8) for problem in problems], axis=1)
+
+
 def certify_block(problems, targets, coef, intercept, curvatures):
     """Return the certificate of each model.
 
     The problems share their rows; `targets` and `coef` have a column for each of them.
     """
     problem, n_models = problems[0], len(problems)
-    losses = np.zeros(n_models)
-    slopes = aligned_zeros((len(problem.rows), coef.shape[1]))
+    losses, slopes = np.zeros(n_models), np.empty((n_models, len(problem.rows)))
     weights = problem.sample_weight / problem.weight_sum
     rows = problem.X, targets, weights, problem.rows
-    block_slopes(*rows, coef, intercept, problem.loss, losses, slopes)
+    sums = np.zeros((2, n_models))  # of positive slopes, and of the sizes of others
+    block_slopes(*rows, coef, intercept, problem.loss, losses, slopes, sums)
     # Slopes are scaled before their gradients are summed: one sum is enough.
-    weighted = slopes * weights[problem.rows, np.newaxis]
-    sums = np.maximum(weighted, 0.0).sum(axis=0), -np.minimum(weighted, 0.0).sum(axis=0)
-    factors = np.ones((2, coef.shape[1]))
+    factors = np.ones((n_models, 2))
     if problem.is_penalized:
-        for m, pair in enumerate(zip(*sums, strict=True)):
-            factors[:, m] = balancing_factors(problem, *pair)
-        weighted *= np.where(slopes > 0.0, *factors)
+        factors[:] = [balancing_factors(problem, *pair) for pair in sums.T.tolist()]
     gradients = aligned_zeros(coef.shape)
-    block_gradients(problem.X, problem.rows, weighted, gradients)
-    totals = weighted.sum(axis=0)
+    block_gradients(problem.X, weights, problem.rows, slopes, factors, gradients)
+    totals = sums[0] - sums[1]
 
-    coefs, slopes, gradients = (
-        transposed(part, n_models) for part in (coef, slopes, gradients)
-    )
+    coefs, gradients = (transposed(part, n_models) for part in (coef, gradients))
     return [
         certificate_of(
             problems[m],
             coefs[m],
             float(losses[m]),
             slopes[m],
-            tuple(factors[:, m].tolist()),
+            tuple(factors[m].tolist()),
             np.abs(gradients[m]),
             kkt_residual(problem, np.append(gradients[m], totals[m]), curvatures),
         )

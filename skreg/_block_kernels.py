@@ -41,10 +41,11 @@ def _visit_block(X, y, plan, iterate, sums, loss, strengths, thresholds):
             prefetch_each(X, plan.order[k + 1], coef)
         i, eta = plan.order[k], plan.step_sizes[k]
         row_dots(X, i, coef, thresholds, dots)
-        smallest = 1.0
+        folds = False
         for m in range(y.shape[1]):
             raw_prediction = scale[m] * dots[m] + intercept[m]
-            slope = bounded_slope(loss, y[i, m], raw_prediction, plan.reaches[k])
+            target = np.float64(y[i, m])
+            slope = bounded_slope(loss, target, raw_prediction, plan.reaches[k])
             slope *= plan.weights[k]
             if strengths.subgradient:
                 scale[m] *= 1.0 - eta * strengths.l2
@@ -54,28 +55,31 @@ def _visit_block(X, y, plan, iterate, sums, loss, strengths, thresholds):
                 threshold[m] += eta * strengths.l1 / scale[m]
                 scale[m] /= 1.0 + eta * strengths.l2
             intercept[m] -= plan.intercept_steps[k] * slope
-            smallest = min(smallest, scale[m])
+            folds = folds or scale[m] < smallest_scale
         row_add_each(X, i, steps, coef)
         if sums is not None:
             row_add_each(X, i, -steps * scale_sum, coef_sum)  # the change comes late
             scale_sum += scale
             threshold_sum += scale * threshold
             intercept_sum += intercept
-        if smallest < smallest_scale:
+        if folds:  # those that need it: no model depends on its neighbours
+            small = scale < smallest_scale
             if sums is not None:
-                coef_sum += scale_sum * coef
-                scale_sum[:] = 0.0
-            coef *= scale
-            threshold *= scale
-            scale[:] = 1.0
+                coef_sum += np.where(small, scale_sum, 0.0) * coef
+                scale_sum[small] = 0.0
+            factors = np.where(small, scale, 1.0)
+            coef *= factors
+            threshold *= factors
+            scale /= factors
 
 
 @compiled(fastmath=IN_ORDER)
-def block_slopes(X, y, weights, rows, coef, intercept, loss, losses, slopes):
-    """Set ``slopes[k]`` to the derivatives of the losses of row ``rows[k]``.
+def block_slopes(X, y, weights, rows, coef, intercept, loss, losses, slopes, sums):
+    """Set ``slopes[m, k]`` to the derivative of the loss of row ``rows[k]``.
 
-    The losses themselves are added to `losses`, times `weights`. Targets are columns of
-    `y`, one for each model.
+    Times `weights`, the losses themselves are added to `losses`, positive slopes to
+    ``sums[0]`` and the sizes of others to ``sums[1]``. Targets are columns of `y`, one for
+    each model.
     """
     raw = np.zeros(coef.shape[1])
     for k in range(rows.shape[0]):
@@ -85,17 +89,29 @@ def block_slopes(X, y, weights, rows, coef, intercept, loss, losses, slopes):
         row_dots(X, i, coef, None, raw)
         for m in range(y.shape[1]):
             raw_prediction = raw[m] + intercept[m]
-            losses[m] += weights[i] * value(loss, y[i, m], raw_prediction)
-            slopes[k, m] = derivative(loss, y[i, m], raw_prediction)
+            target = np.float64(y[i, m])
+            losses[m] += weights[i] * value(loss, target, raw_prediction)
+            slope = derivative(loss, target, raw_prediction)
+            slopes[m, k] = slope
+            sums[0, m] += weights[i] * max(slope, 0.0)
+            sums[1, m] -= weights[i] * min(slope, 0.0)
 
 
 @compiled(fastmath=IN_ORDER)
-def block_gradients(X, rows, slopes, out):
-    """Add the sum over rows of ``X[rows[k]]`` times each of ``slopes[k]`` to `out`."""
+def block_gradients(X, weights, rows, slopes, factors, out):
+    """Add the weighted sum over rows of ``X[rows[k]]`` times ``slopes[m, k]`` to `out`.
+
+    Positive slopes are multiplied by ``factors[m, 0]``, others by ``factors[m, 1]``.
+    """
+    scaled = np.zeros(out.shape[1])
     for k in range(rows.shape[0]):
         if k + 1 < rows.shape[0]:
             prefetch_each(X, rows[k + 1], out)
-        row_add_each(X, rows[k], slopes[k], out)
+        for m in range(slopes.shape[0]):
+            slope = slopes[m, k]
+            factor = factors[m, 0] if slope > 0.0 else factors[m, 1]
+            scaled[m] = weights[rows[k]] * factor * slope
+        row_add_each(X, rows[k], scaled, out)
 
 
 @compiled
@@ -105,8 +121,9 @@ def block_row_suits(X, y, i, iterate, factor, loss, out):
     row_dots(X, i, iterate.coef, iterate.threshold, dots)
     for m in range(y.shape[1]):
         part, intercept = iterate.scale[m] * dots[m], iterate.intercept[m]
-        here = value(loss, y[i, m], part + intercept)
-        out[m] = value(loss, y[i, m], factor * part + intercept) < here
+        target = np.float64(y[i, m])
+        here = value(loss, target, part + intercept)
+        out[m] = value(loss, target, factor * part + intercept) < here
 
 
 @compiled(fastmath=IN_ORDER)

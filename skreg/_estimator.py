@@ -23,6 +23,7 @@ from skreg._order import generator_state
 from skreg._solvers import (
     LEARNING_RATES,
     SOLVER_OPTIONS,
+    DivergenceError,
     Stopping,
     minimize,
     solver_for,
@@ -154,8 +155,8 @@ class SGDRegularizedModel(BaseEstimator):
         """Return the state of a new descent for each output, all with the same order."""
         generator = generator_state(random_state)
         return [
-            SGDState.start(coef, intercept, generator)
-            for coef, intercept in zip(coefs, intercepts, strict=True)
+            SGDState.start(*weights, generator, k)
+            for k, weights in enumerate(zip(coefs, intercepts, strict=True))
         ]
 
     def _is_new(self):
@@ -180,7 +181,7 @@ class SGDRegularizedModel(BaseEstimator):
         if not (np.isfinite(coefs).all() and np.isfinite(intercepts).all()):
             raise ValueError("coef_ or intercept_ was changed to NaN or infinity.")
         states = [state.dense() for state in self._states]
-        settled, settled_intercepts = _stacked(state.weights() for state in states)
+        settled, settled_intercepts = _weights_of(states)
         same = coefs.dtype.kind == "f"
         same = same and np.array_equal(settled.astype(coefs.dtype), coefs)
         same = same and np.array_equal(
@@ -189,8 +190,8 @@ class SGDRegularizedModel(BaseEstimator):
         if same:
             return states
         return [
-            SGDState.start(coef, intercept, state.generator)
-            for coef, intercept, state in zip(coefs, intercepts, split(states), strict=True)
+            SGDState.start(coefs[k], intercepts[k], state.generator, k)
+            for k, state in enumerate(split(states))
         ]
 
     def _visit_once(self, problems, states, n_jobs=None):
@@ -252,7 +253,10 @@ class SGDRegularizedModel(BaseEstimator):
     def _store_solutions(self, solutions, dtype):
         """Set the attributes of a `fit`: numbers for one model, arrays for several."""
         states = {id(solution.state): solution.state for solution in solutions}
-        weights = _stacked((solution.coef, solution.intercept) for solution in solutions)
+        weights = (
+            np.array([solution.coef for solution in solutions]),
+            np.array([solution.intercept for solution in solutions]),
+        )
         n_iter = max(solution.n_iter for solution in solutions)
         self._store(weights, list(states.values()), n_iter, dtype)
         certificates = [solution.certificate for solution in solutions]
@@ -271,7 +275,10 @@ class SGDRegularizedModel(BaseEstimator):
         """Set the attributes of a `partial_fit`, and drop those of an earlier `fit`."""
         for name in _FIT_ONLY:
             self.__dict__.pop(name, None)
-        self._store(_stacked(state.weights() for state in states), states, 1, dtype)
+        weights = _weights_of(states)
+        if not all(np.isfinite(part).all() for part in weights):
+            raise DivergenceError
+        self._store(weights, states, 1, dtype)
 
     def _store(self, weights, states, n_iter, dtype):
         with np.errstate(over="ignore"):
@@ -330,10 +337,15 @@ class SGDRegularizedModel(BaseEstimator):
         return self
 
 
-def _stacked(weights):
-    """Return weights and intercepts of single models and of blocks as rows of arrays."""
-    coefs, intercepts = zip(*weights, strict=True)
-    return np.vstack(coefs), np.hstack(intercepts)
+def _weights_of(states):
+    """Return a row of weights for each model, and the intercepts."""
+    models = [model for state in states for model in state.models]
+    coefs, intercepts = zip(*(state.weights() for state in states), strict=True)
+    coefs, intercepts = np.vstack(coefs), np.hstack(intercepts)
+    if models == sorted(models):
+        return coefs, intercepts
+    order = np.argsort(models)
+    return coefs[order], intercepts[order]
 
 
 def _shaped(name, values, shape):

@@ -46,9 +46,8 @@ class SGD:
         self.settings = settings
         self.state = state
         self._block = block_length(problem.X)
-        weight_bytes = 8 * problem.n_features if self._moves_all_weights else 64
-        row_bytes = max(bytes_per_row(problem.X), weight_bytes)
-        self._rows_per_call = min(max(1, int(_BYTES_PER_CALL / row_bytes)), _ROWS_PER_CALL)
+        rows_per_call = max(1, int(_BYTES_PER_CALL / self._bytes_per_step()))
+        self._rows_per_call = min(rows_per_call, _ROWS_PER_CALL)
         row_weights = problem.sample_weight[problem.rows]
         self._has_equal_weights = row_weights.min() == row_weights.max()
         self._zeros = np.zeros(min(self._rows_per_call, len(problem.rows)))
@@ -75,6 +74,11 @@ class SGD:
     def _moves_all_weights(self):
         """Whether each step touches every weight, not only those of its row."""
         return self.settings.subgradient and self.problem.l1 > 0.0
+
+    def _bytes_per_step(self):
+        """Return about how much memory a step reads."""
+        weight_bytes = 8 * self.problem.n_features if self._moves_all_weights else 64
+        return max(bytes_per_row(self.problem.X), weight_bytes)
 
     @property
     def adapts(self):
@@ -107,8 +111,10 @@ class SGD:
         if not self.adapts:
             return False
         self.state.plateau_factor /= 5.0
+        if self.state.plateau_factor <= _SMALLEST_FACTOR:
+            return False
         self.state.settle()  # smaller steps could hardly undo the noise of larger ones
-        return self.state.plateau_factor > _SMALLEST_FACTOR
+        return True
 
     def _adjust_state(self):
         """Let go of what an earlier descent, with other parameters, has left pending."""

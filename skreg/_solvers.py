@@ -7,6 +7,7 @@ stop, keeps the history and says how the fit ended.
 
 import time
 import warnings
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
 from skreg._adagrad import AdaGrad
-from skreg._block import BlockSGD, can_share, grouped, split
+from skreg._block import BlockSGD, BlockState, can_share, grouped, split
 from skreg._objective import Certificate, null_model
 from skreg._schedules import SCHEDULES
 from skreg._sgd import SGD
@@ -99,28 +100,31 @@ def minimize(problems, name, settings, states, stopping, scores, n_jobs=None):
     """
 
     def solve(descent, models):
-        nulls = [null_model(problem) for problem in problems[models]]
+        nulls = [null_model(problems[k]) for k in models]
+        own_scores = [scores[k] for k in models]
         if isinstance(descent, BlockSGD):
-            return run_block(descent, stopping, nulls, scores[models])
-        return [run(descent, stopping, *nulls, *scores[models])]
+            found = run_block(descent, stopping, nulls, own_scores)
+        else:
+            found = [run(descent, stopping, *nulls, *own_scores)]
+        return zip(models, found, strict=True)
 
     with single_threaded_blas():
         groups = _descents(problems, name, settings, states, n_jobs)
-        solutions = [one for group in _in_threads(solve, groups, n_jobs) for one in group]
-    for solution in solutions:
+        solutions = dict(chain.from_iterable(_in_threads(solve, groups, n_jobs)))
+    for _, solution in sorted(solutions.items()):
         if solution.warning:
             warnings.warn(solution.warning, ConvergenceWarning, stacklevel=3)
-    return solutions
+    return [solutions[k] for k in range(len(problems))]
 
 
 def visit_once(problems, settings, states, n_jobs=None):
-    """Take one epoch of plain steps; return the states of the descents."""
+    """Take one epoch of plain steps; return the states of the descents.
 
-    def visit(descent, models):
+    Whether the weights are finite is for others to see.
+    """
+
+    def visit(descent, _):
         descent.epoch()
-        coefs, intercepts = descent.weights()
-        if not (np.isfinite(coefs).all() and np.isfinite(intercepts).all()):
-            raise DivergenceError
         return descent.state
 
     groups = _descents(problems, "sgd", settings, states, n_jobs)
@@ -128,16 +132,14 @@ def visit_once(problems, settings, states, n_jobs=None):
 
 
 def _descents(problems, name, settings, states, n_jobs):
-    """Yield descents, and which of the problems are theirs."""
-    if not (name == "sgd" and can_share(problems, settings)):
-        for k, state in enumerate(split(states)):
-            yield SOLVERS[name](problems[k], settings, state), slice(k, k + 1)
-        return
-    start = 0
-    for block in grouped(states, n_jobs):
-        stop = start + block.n_models
-        yield BlockSGD(problems[start:stop], settings, block), slice(start, stop)
-        start = stop
+    """Yield descents, and the numbers of the problems that are theirs."""
+    share = name == "sgd" and can_share(problems, settings)
+    for state in grouped(states, n_jobs) if share else split(states):
+        own = [problems[k] for k in state.models]
+        if isinstance(state, BlockState):
+            yield BlockSGD(own, settings, state), state.models
+        else:
+            yield SOLVERS[name](*own, settings, state), state.models
 
 
 def _in_threads(function, groups, n_jobs):
@@ -258,10 +260,10 @@ class Course:
         # Beyond epoch 20, a look waits until a tenth more epochs have passed.
         self._next_look = self.n_epochs + max(1, self.n_epochs // 10)
         self._last = seen
-        self.ended = self._is_good() or self.n_epochs == self._stopping.max_iter
+        self.ended = self._is_last()
 
-    def _is_good(self):
-        """Judge the last weights; return whether no further epoch is of use."""
+    def _is_last(self):
+        """Judge the last weights; return whether no further epoch is due, or of use."""
         coef, intercept, certificate = self._last
         tol, scored = self._stopping.tol, self._score is not None
         if scored:
@@ -275,6 +277,8 @@ class Course:
             self._converged = self._converged or scored
             return True
         stuck = self._waits and self._plateau.reached(value, least_fall)
+        if self.n_epochs == self._stopping.max_iter:
+            return True
         if stuck and not self._descent.reduce_step():
             self._converged = scored
             return True

@@ -46,14 +46,15 @@ class SGDState:
     sums: Sums | None = None
     n_averaged: int = 0
     memory: Any = None  # of AdaGrad steps, which have no iterate
-    n_models = 1  # of which this is the state
+    models: tuple = (0,)  # the places of the models among those of an estimator
 
     @classmethod
-    def start(cls, coef, intercept, generator):
+    def start(cls, coef, intercept, generator, model=0):
         """Return the state of a descent from given weights."""
         coef = np.array(coef, dtype=np.float64)
         iterate = Iterate(coef, 1.0, 0.0, float(intercept))
-        return cls(iterate, generator.copy(), from_zero=not coef.any())
+        generator = generator.copy()
+        return cls(iterate, generator, from_zero=not coef.any(), models=(model,))
 
     def forget_memory(self):
         """Go on with plain steps from where AdaGrad steps have led."""
@@ -109,11 +110,11 @@ class SGDState:
         """Return the weights and the intercept, all that is pending settled."""
         if self.memory is not None:
             return self.memory.weights()
-        return self.settled(self.shown), self.shown.intercept
+        shown = self.shown()
+        return self.settled(shown), shown.intercept
 
-    @property
     def shown(self):
-        """The iterate that `weights` settles: the last one, or the mean."""
+        """Return the iterate that `weights` settles: the last one, or the mean."""
         if not self.n_averaged:
             return self.iterate
         coef_sum, scale_sum, threshold_sum, intercept_sum = self.sums
@@ -127,7 +128,7 @@ class SGDState:
     def settle(self):
         """Forget what thresholds have left pending at weights of 0."""
         if self.sums is not None:
-            coef_sum = self.settled(self.shown) * self.n_averaged
+            coef_sum = self.settled(self.shown()) * self.n_averaged
             none = 0.0 * self.sums.scale
             self.sums = self.sums._replace(coef=coef_sum, scale=none, threshold=none)
         coef, none = self.settled(self.iterate), 0.0 * self.iterate.threshold

@@ -101,6 +101,7 @@ class SVRG:
         if not problem.fit_intercept:
             self._intercept = 0.0
         self._generator = state.generator
+        self._models = state.models
         self._shuffle = settings.shuffle
         self._norms = None
         self._rows_pace = None
@@ -133,7 +134,7 @@ class SVRG:
     @property
     def state(self):
         """The state from which plain steps would go on."""
-        state = SGDState.start(*self.weights(), self._generator)
+        state = SGDState.start(*self.weights(), self._generator, *self._models)
         state.n_steps = self._n_turns * len(self.problem.rows)
         return state
 

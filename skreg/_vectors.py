@@ -31,18 +31,22 @@ def padded(n):
     return -(-n // LANES) * LANES
 
 
-def aligned_zeros(shape):
-    """Return an array of zeros that begins with a line of a cache."""
+def aligned_empty(shape, new=np.empty):
+    """Return an array that begins with a line of a cache."""
     size = int(np.prod(shape))
-    spare = _LINE_BYTES // 8
-    memory = np.zeros(size + spare)
+    memory = new(size + _LINE_BYTES // 8)
     start = -memory.ctypes.data % _LINE_BYTES // 8
     return memory[start : start + size].reshape(shape)
 
 
+def aligned_zeros(shape):
+    """Return an array of zeros that begins with a line of a cache."""
+    return aligned_empty(shape, np.zeros)
+
+
 def aligned_copy(array):
     """Return a copy of an array that begins with a line of a cache."""
-    copy = aligned_zeros(array.shape)
+    copy = aligned_empty(array.shape)
     copy[...] = array
     return copy
 
@@ -110,6 +114,14 @@ def settle_each(coef, scales, thresholds, out):
     for j in range(coef.shape[0]):
         for m in range(coef.shape[1]):
             out[j, m] = scales[m] * soft(coef[j, m], thresholds[m])
+
+
+@compiled
+def settle_rows(coef, scales, thresholds, out):
+    """Set `out` to what `settle_each` does, transposed, without columns beyond its rows."""
+    for j in range(coef.shape[0]):
+        for m in range(out.shape[0]):
+            out[m, j] = scales[m] * soft(coef[j, m], thresholds[m])
 
 
 @compiled

@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def one_vs_rest(rng, l1=0.02, l2=0.1, n_classes=5, loss="log_loss", intercept=Tr
 def states_of(problems):
     generator = generator_state(np.random.RandomState(3))
     zeros = np.zeros(problems[0].n_features)
-    return [SGDState.start(zeros, 0.0, generator) for _ in problems]
+    return [SGDState.start(zeros, 0.0, generator, k) for k in range(len(problems))]
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -127,9 +128,9 @@ def test_joining_and_splitting_lose_nothing(rng):
     for problem, state in zip(problems, states, strict=True):
         SGD(problem, settings(average=1), state).epoch()
     (block,) = grouped(states, None)
-    assert block.n_models == 5
+    assert block.models == (0, 1, 2, 3, 4)
     assert grouped([block], None) == [block]
-    assert [state.n_models for state in grouped([block], 2)] == [3, 2]
+    assert [state.models for state in grouped([block], 2)] == [(0, 1, 2), (3, 4)]
     for copy in (
         block,
         block.dense(),
@@ -141,8 +142,16 @@ def test_joining_and_splitting_lose_nothing(rng):
             assert old.weights()[1] == new.weights()[1]
             assert old.n_steps == new.n_steps
             assert_array_equal(old.generator, new.generator)
-    states[1].n_steps += 1
-    assert [state.n_models for state in grouped(states, None)] == [1] * 5
+    for late in (1, 3):
+        states[late].n_steps += 1
+    states[4].n_steps += 2
+    apart = grouped(states, None)
+    assert [state.models for state in apart] == [(0, 2), (1, 3), (4,)]
+    assert not isinstance(apart[2], BlockState)
+    assert grouped(apart, None) is apart
+    for old, new in zip(states, split(apart), strict=True):
+        assert_array_equal(old.weights()[0], new.weights()[0])
+        assert old.n_steps == new.n_steps
 
 
 def test_what_cannot_share_a_pass(rng):
@@ -205,14 +214,14 @@ def test_classes_that_ended_apart_go_on_apart(rng):
 
 @pytest.mark.parametrize("average", [False, True])
 def test_epochs_calls_and_batches_are_one(rng, average):
-    """With rows in order: fit, calls, batches, copies and threads end at the same bits."""
+    """With rows in order: fit, calls, batches and copies end at the same bits."""
     X, y = data(rng)
     model = SGDRegularizedClassifier(
         solver="sgd", penalty="elasticnet", alpha=0.01, shuffle=False, tol=None,
         max_iter=3, average=average,
     )  # fmt: skip
     whole = clone(model).fit(X, y)
-    calls, batches, threads = clone(model), clone(model), clone(model).set_params(n_jobs=3)
+    calls, batches, threads = clone(model), clone(model), clone(model).set_params(n_jobs=2)
     for _ in range(3):
         calls.partial_fit(X, y, classes=range(4))
         calls = pickle.loads(pickle.dumps(calls.sparsify())).densify()
@@ -290,3 +299,37 @@ def test_divergence_leaves_the_model_as_it_was(rng):
     again = clone(model).set_params(eta0=0.1).partial_fit(X, y, classes=range(4))
     model.set_params(eta0=0.1).partial_fit(X, y)
     assert_array_equal(model.coef_, again.partial_fit(X, y).coef_)
+
+
+@pytest.mark.parametrize("average", [False, True])
+def test_no_class_depends_on_its_neighbours(average):
+    """Rows that turn out longer rescale some classes, whose scales are folded earlier."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X = sparse.csr_matrix(rng.normal(size=(150, 7)) * (rng.random((150, 7)) < 0.4))
+        X.data[X.indptr[120] :] *= 1e3
+        y = rng.integers(6, size=150)
+        model = SGDRegularizedClassifier(
+            solver="sgd", max_iter=2, tol=None, shuffle=False, average=average
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            together = clone(model).fit(X, y)
+            threads = clone(model).set_params(n_jobs=3).fit(X, y)
+        assert_array_equal(together.coef_, threads.coef_)
+        assert_array_equal(together.intercept_, threads.intercept_)
+
+
+def test_a_start_from_some_weights_joins_classes_later(rng):
+    X, y = data(rng)
+    start = rng.normal(size=(4, 40))
+    start[0] = 0.0
+    model = SGDRegularizedClassifier(
+        solver="sgd", max_iter=1, tol=None, random_state=0, warm_start=True
+    ).fit(X, y, coef_init=start)
+    assert len(model._states) == 2
+    model.fit(X, y)
+    assert len(model._states) == 1
+    for k in range(4):
+        alone = clone(model).fit(X, y == k, coef_init=start[k : k + 1]).fit(X, y == k)
+        assert_allclose(model.coef_[k], alone.coef_[0], rtol=1e-8, atol=1e-12)

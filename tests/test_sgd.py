@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
 from skreg._losses import make_loss
@@ -445,3 +446,18 @@ def test_weights_times_a_constant_change_no_long_step(rng):
     model = SGDRegularizedClassifier(solver="sgd", tol=None, max_iter=4, random_state=0)
     coefs = [clone(model).fit(X, y, sample_weight=k * s).coef_ for k in (1.0, 3.0)]
     assert_allclose(*coefs, rtol=1e-6)
+
+
+@pytest.mark.parametrize("max_iter", [20, 300])
+def test_adaptive_means_go_on_with_their_clock(max_iter):
+    """Also where a plateau is reached in the last epoch."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(80, 20)), rng.integers(2, size=80)
+        model = SGDRegularizedClassifier(
+            learning_rate="adaptive", average=True, max_iter=max_iter, tol=1e-9,
+            n_iter_no_change=2, random_state=0,
+        )  # fmt: skip
+        with pytest.warns(ConvergenceWarning):
+            steps = model.fit(X, y).t_
+        assert model.partial_fit(X, y).t_ == steps + 80
