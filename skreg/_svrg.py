@@ -254,10 +254,11 @@ class SVRG:
 
     def _rows_promise(self, size, n_wanted):
         """Return whether steps on sparse rows promise to be cheaper than two matrices."""
+        if self._n_turns > 0 and not self._last_visited_rows:  # a matrix has served
+            return False
         other = 2.0 * (_LOOKS_OF_COPY + self._looks_of_matrix(size))
         if self._rows_pace is None:
-            first = self._n_turns == 0 and n_wanted > _LARGEST_MATRIX
-            return first or other > 3.0 * _LOOKS_PER_TURN
+            return n_wanted > _LARGEST_MATRIX or other > 3.0 * _LOOKS_PER_TURN
         gap = self._view.certificate.distance
         if not gap > self._target > 0.0:
             return False
