@@ -34,7 +34,6 @@ from skreg._vectors import (
     padded,
     settle_each,
     settle_rows,
-    transposed,
 )
 
 
@@ -257,16 +256,15 @@ def certify_block(problems, targets, coef, intercept, curvatures):
     block_gradients(problem.X, weights, problem.rows, slopes, factors, gradients)
     totals = sums[0] - sums[1]
 
-    coefs, gradients = (transposed(part, n_models) for part in (coef, gradients))
     return [
         certificate_of(
             problems[m],
-            coefs[m],
+            coef[:, m].copy(),
             float(losses[m]),
             slopes[m],
             tuple(factors[m].tolist()),
-            np.abs(gradients[m]),
-            kkt_residual(problem, np.append(gradients[m], totals[m]), curvatures),
+            np.abs(gradients[:, m]),
+            kkt_residual(problem, np.append(gradients[:, m], totals[m]), curvatures),
         )
         for m in range(n_models)
     ]

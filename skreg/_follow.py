@@ -18,7 +18,7 @@ from skreg._solvers import Solution, run
 from skreg._state import SGDSettings, SGDState
 from skreg._svrg import SVRG
 from skreg._threads import single_threaded_blas
-from skreg._vectors import LANES, transposed
+from skreg._vectors import LANES
 
 # Moments cost as many looks at the rows as there are features to twenty, a fit a few.
 _MOST_FEATURES = 1000
@@ -146,10 +146,14 @@ def _best_of_turns(steps, problems, first_gap, target):
         for _ in range(n_epochs):
             steps.epoch()
         seen = certify_block(problems, targets, steps.coef, steps.intercept, None)
-        coefs = transposed(steps.coef, n_problems)
         for m, certificate in enumerate(seen):
             if best[m] is None or certificate.objective < best[m][2].objective:
-                best[m] = coefs[m], float(steps.intercept[m]), certificate, turn
+                best[m] = (
+                    steps.coef[:, m].copy(),
+                    float(steps.intercept[m]),
+                    certificate,
+                    turn,
+                )
         left = np.array([certificate.distance for _, _, certificate, _ in best])
         falls = left < last
         paces = np.log(np.where(falls, last, np.e * left) / left) / n_epochs

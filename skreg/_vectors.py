@@ -127,22 +127,12 @@ def settle_rows(coef, scales, thresholds, out):
 @compiled
 def count_nonzero_each(coef, thresholds, out):
     """Add the non-zeros of ``soft(coef, thresholds)``; return whether all is finite."""
-    finite = True
+    n_finite = 0
     for j in range(coef.shape[0]):
         for m in range(coef.shape[1]):
-            out[m] += soft(coef[j, m], thresholds[m]) != 0.0
-            finite = finite and np.isfinite(coef[j, m])
-    return finite
-
-
-@compiled
-def transposed(matrix, n_columns):
-    """Return the first columns of a matrix as rows."""
-    out = np.empty((n_columns, matrix.shape[0]))
-    for j in range(matrix.shape[0]):
-        for m in range(n_columns):
-            out[m, j] = matrix[j, m]
-    return out
+            out[m] += abs(coef[j, m]) > thresholds[m]
+            n_finite += abs(coef[j, m]) < np.inf
+    return n_finite == coef.size
 
 
 @intrinsic

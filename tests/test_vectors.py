@@ -16,7 +16,7 @@ from skreg._vectors import (
     row_add_each,
     row_dots,
     settle_each,
-    transposed,
+    settle_rows,
 )
 
 
@@ -60,12 +60,15 @@ def test_whole_matrices(rng):
     settle_each(coef, scales, thresholds, out)
     expected = scales * naive.soft(coef, thresholds)
     assert_allclose(out, expected)
-    assert_array_equal(transposed(out, 5), out[:, :5].T)
+    rows = np.empty((5, 7))
+    settle_rows(coef, scales, thresholds, rows)
+    assert_array_equal(rows, out[:, :5].T)
     counts = np.zeros(8, dtype=np.int64)
     assert count_nonzero_each(coef, thresholds, counts)
     assert_array_equal(counts, np.count_nonzero(expected, axis=0))
-    coef[3, 2] = np.nan
-    assert not count_nonzero_each(coef, thresholds, counts)
+    for bad in (np.nan, np.inf, -np.inf):
+        coef[3, 2] = bad
+        assert not count_nonzero_each(coef, thresholds, counts)
 
 
 def test_memory_begins_with_a_line():
