@@ -80,10 +80,11 @@ def _follow_quadratic(quadratic, penalties, stopping, generator):
 
 
 def _follow_rows(problem, penalties, stopping, generator):
-    if _rows_serve_together(problem, penalties, stopping):
-        return _follow_together(problem, penalties, stopping, generator)
+    null = null_model(problem)
+    if _rows_serve_together(problem, penalties, stopping.tol * null.objective):
+        return _follow_together(problem, penalties, stopping, null, generator)
     start = SGDState.start(np.zeros(problem.n_features), 0.0, generator)
-    descent, null = SVRG(problem, _SETTINGS, start), null_model(problem)
+    descent = SVRG(problem, _SETTINGS, start)
     solutions = []
     for l1, l2 in penalties:
         descent.turn_to(l1, l2)
@@ -91,75 +92,69 @@ def _follow_rows(problem, penalties, stopping, generator):
     return solutions
 
 
-def _rows_serve_together(problem, penalties, stopping):
+def _rows_serve_together(problem, penalties, target):
     """Return whether steps on sparse rows may be taken for several penalties at once."""
     strong = min(l2 for _, l2 in penalties) > 0.0  # else steps on rows are slow
     many = len(penalties) >= _FEW_PENALTIES and len(problem.rows) >= _MANY_ROWS
-    return strong and many and isinstance(problem.X, CSR) and stopping.tol > 0.0
+    return strong and many and isinstance(problem.X, CSR) and target > 0.0
 
 
-def _follow_together(problem, penalties, stopping, generator):
+def _follow_together(problem, penalties, stopping, null, generator):
     """Take steps on rows for `LANES` penalties at once, and finish one by one.
 
     Each block starts from the last weights of the one before.
     """
-    part, null = without_empty_features(problem), null_model(problem)
-    norms = checked_row_norms(problem.X, problem.rows)
-    coef, intercept = np.zeros(part.problem.n_features), null.intercept
-    view, solutions, target = None, [], stopping.tol * null.objective
+    part, norms = (
+        without_empty_features(problem),
+        checked_row_norms(problem.X, problem.rows),
+    )
+    coef, intercept, view = np.zeros(part.problem.n_features), null.intercept, None
+    target, solutions = stopping.tol * null.objective, []
     for first in range(0, len(penalties), LANES):
-        problems = [
-            part.problem._replace(l1=l1, l2=l2)
-            for l1, l2 in penalties[first : first + LANES]
-        ]
+        group = penalties[first : first + LANES]
+        problems = [part.problem._replace(l1=l1, l2=l2) for l1, l2 in group]
         if first > 0:
             view = look(problems[0], coef, intercept, None)
         steps = BlockRowSteps(problems, coef, intercept, view, norms, True, generator)
-        for whole, found in zip(
-            [problem._replace(l1=one.l1, l2=one.l2) for one in problems],
-            _best_of_turns(steps, problems, null.objective, target),
-            strict=True,
+        n_turns = min(_TURNS, stopping.max_iter)
+        found = _best_of_turns(steps, problems, n_turns, null.objective, target)
+        for (l1, l2), (coef, intercept, certificate, n_iter) in zip(
+            group, found, strict=True
         ):
-            coef, intercept, certificate, n_turns = found
             state = SGDState.start(part.expand(coef), intercept, generator)
-            if certificate.distance <= target:
-                solution = Solution(
-                    *state.weights(), n_turns, True, certificate, {}, state, None
-                )
-            else:
-                solution = run(SVRG(whole, _SETTINGS, state), stopping, null)
+            solution = Solution(
+                *state.weights(), n_iter, True, certificate, {}, state, None
+            )
+            if certificate.distance > target:
+                descent = SVRG(problem._replace(l1=l1, l2=l2), _SETTINGS, state)
+                solution = run(descent, stopping, null)
                 coef, intercept = part.restrict(solution.coef), solution.intercept
             solutions.append(solution)
     return solutions
 
 
-def _best_of_turns(steps, problems, first_gap, target):
+def _best_of_turns(steps, problems, n_turns, first_gap, target):
     """Take turns of epochs as long as they are quick; return what each problem has found.
 
-    That is the weights, the intercept, the certificate and the number of turns. No problem
-    starts from a gap larger than `first_gap`.
+    That is the weights, the intercept, the certificate and the number of turns, at most
+    `n_turns`. No problem starts from a gap larger than `first_gap`.
     """
     n_problems = len(problems)
     targets = np.repeat(steps.problem.y[:, np.newaxis], n_problems, axis=1)
     best, last, n_epochs = [None] * n_problems, np.full(n_problems, first_gap), _EPOCHS
-    for turn in range(1, _TURNS + 1):
+    for turn in range(1, n_turns + 1):
         for _ in range(n_epochs):
             steps.epoch()
         seen = certify_block(problems, targets, steps.coef, steps.intercept, None)
         for m, certificate in enumerate(seen):
             if best[m] is None or certificate.objective < best[m][2].objective:
-                best[m] = (
-                    steps.coef[:, m].copy(),
-                    float(steps.intercept[m]),
-                    certificate,
-                    turn,
-                )
+                coef, intercept = steps.coef[:, m].copy(), float(steps.intercept[m])
+                best[m] = coef, intercept, certificate, turn
         left = np.array([certificate.distance for _, _, certificate, _ in best])
-        falls = left < last
-        paces = np.log(np.where(falls, last, np.e * left) / left) / n_epochs
-        needed = np.where(falls, np.log(left / target) / paces, np.inf)[left > target]
-        last = left
-        needed = _MARGIN * needed[_MARGIN * needed <= _MOST_EPOCHS]
+        falling = (left > target) & (left < last)
+        paces = np.log(last[falling] / left[falling]) / n_epochs
+        needed = _MARGIN * np.log(left[falling] / target) / paces
+        last, needed = left, needed[needed <= _MOST_EPOCHS]
         if len(needed) == 0:
             break
         n_epochs = max(1, int(np.ceil(needed.max())))

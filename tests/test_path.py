@@ -112,6 +112,22 @@ def test_penalties_that_share_passes_equal_independent_fits(rng, loss, n_empty):
     assert not path.coefs[:, 0].any()
 
 
+def test_penalties_that_share_passes_at_the_edges(rng):
+    X = sparse.random(1200, 30, density=0.2, format="csr", random_state=0)
+    y = X @ rng.normal(size=30) + 2.0
+    constant = skreg.regularization_path(X, np.full(1200, 3.0), l1_ratio=0.5, n_alphas=9)
+    assert not constant.coefs.any()
+    assert_allclose(constant.intercepts, 3.0)
+    through_zero = skreg.regularization_path(
+        X, y, l1_ratio=0.5, n_alphas=9, fit_intercept=False
+    )
+    assert not through_zero.intercepts.any()
+    assert through_zero.converged.all()
+    single = skreg.regularization_path(X.astype(np.float32), y, l1_ratio=0.5, n_alphas=9)
+    double = skreg.regularization_path(X, y, l1_ratio=0.5, n_alphas=9)
+    assert_allclose(single.coefs, double.coefs, atol=0.01)
+
+
 def test_zeros_are_those_of_lasso():
     X, y = load_diabetes(return_X_y=True)
     X = StandardScaler().fit_transform(X)
