@@ -133,7 +133,8 @@ def _certificate_from(problem, coef, mean_loss, slopes, gradients, curvatures):
     positive, negative = gradients
     factors = balancing_factors(problem, positive[-1], -negative[-1])
     correlation = np.abs(factors[0] * positive[:-1] + factors[1] * negative[:-1])
-    residual = kkt_residual(problem, positive + negative, curvatures)
+    gradient = None if curvatures is None else positive + negative
+    residual = kkt_residual(problem, gradient, curvatures)
     return certificate_of(problem, coef, mean_loss, slopes, factors, correlation, residual)
 
 

@@ -110,18 +110,36 @@ def take_occupied_columns(X, columns):
     return CSR(X.data, _read_only(places[X.indices]), X.indptr, shape)
 
 
-def take_columns(X, columns):
-    """Return a copy of some columns, given in increasing order, in the same storage."""
+def column_counts(X):
+    """Return how many elements each column of a `CSR` holds, None for dense storage."""
+    if not isinstance(X, CSR):
+        return None
+    counts = np.zeros(X.shape[1], dtype=np.int64)
+    _count(X.indices, counts)
+    return counts
+
+
+@compiled
+def _count(indices, out):
+    for k in range(indices.shape[0]):
+        out[indices[k]] += 1
+
+
+def take_columns(X, columns, counts=None):
+    """Return a copy of some columns, given in increasing order, in the same storage.
+
+    `counts` are those of `column_counts`, if they are known.
+    """
     if not isinstance(X, CSR):
         return _read_only(np.take(X, columns, axis=1))
     places = np.full(X.shape[1], len(columns), dtype=np.uint32)  # for none
     places[columns] = np.arange(len(columns))
-    # Memory that is never written to is never there.
-    data = np.empty(len(X.data) + 1, dtype=X.data.dtype)
-    indices = np.empty(len(X.data) + 1, dtype=np.uint32)
+    n_taken = int((column_counts(X) if counts is None else counts)[columns].sum())
+    data = np.empty(n_taken + 1, dtype=X.data.dtype)
+    indices = np.empty(n_taken + 1, dtype=np.uint32)
     indptr = np.zeros(X.shape[0] + 1, dtype=np.int64)
     _take(*X[:3], places, len(columns), data, indices, indptr)
-    taken = data[: indptr[-1]], indices[: indptr[-1]], indptr
+    taken = data[:n_taken], indices[:n_taken], indptr
     return CSR(*map(_read_only, taken), (X.shape[0], len(columns)))
 
 
@@ -131,7 +149,7 @@ def _take(data, indices, indptr, places, none, out_data, out_indices, out_indptr
     for i in range(out_indptr.shape[0] - 1):
         for j in range(indptr[i], indptr[i + 1]):
             place = places[indices[j]]
-            out_data[n] = data[j]  # for good only if it is counted
+            out_data[n] = data[j]  # for good only if it is counted; there is one to spare
             out_indices[n] = place
             n += place < none
         out_indptr[i + 1] = n

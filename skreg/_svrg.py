@@ -15,6 +15,8 @@ what is cheaper, and keeps the weights if they are better:
 * few dense rows of many features under L2 are rotated into as many features first.
 """
 
+import functools
+
 import numpy as np
 
 from skreg._losses import HalfSquaredError
@@ -23,7 +25,7 @@ from skreg._objective import feature_curvatures, look
 from skreg._parts import Columns, Rotation, without_empty_features
 from skreg._quadratic import violations
 from skreg._row_steps import RowSteps
-from skreg._rows import CSR, checked_row_norms, n_values
+from skreg._rows import CSR, checked_row_norms, column_counts, n_values, take_columns
 from skreg._state import SGDState
 
 # The matrix of a model is held for at most this many features, or if steps on rows have
@@ -104,6 +106,7 @@ class SVRG:
         self._models = state.models
         self._shuffle = settings.shuffle
         self._norms = None
+        self._counts = None
         self._rows_pace = None
         self._target = 0.0
         self._reset()
@@ -324,12 +327,19 @@ class SVRG:
             self._polished = target == 0.0  # it went on until nothing helped
             return self._accept(newton.coef, newton.intercept, newton.view)
         else:
-            part = Columns(self.problem, np.sort(np.argpartition(-wanted, size)[:size]))
+            part = self._take(np.sort(np.argpartition(-wanted, size)[:size]))
         newton = Newton(part.problem, part.restrict(self._coef), self._intercept, explicit)
         first_gap = newton.view.certificate.distance
         newton.run(max(_OF_TARGET * target, _OF_GAP * first_gap))
         coef = part.expand(newton.coef)
         return self._accept(coef, newton.intercept, self._look(coef, newton.intercept))
+
+    def _take(self, columns):
+        """Return a part with some of the features."""
+        if self._counts is None:
+            self._counts = column_counts(self.problem.X)
+        take = functools.partial(take_columns, counts=self._counts)
+        return Columns(self.problem, columns, take)
 
     def _newton_on_all(self, explicit):
         """Return Newton's method for all features, which goes on with its last matrix."""
