@@ -81,6 +81,8 @@ def _follow_quadratic(quadratic, penalties, stopping, generator):
 
 def _follow_rows(problem, penalties, stopping, generator):
     null = null_model(problem)
+    if all(map(any, penalties)):  # features that no row has may be left out from the start
+        problem = problem._replace(l1=penalties[0][0], l2=penalties[0][1])
     if _rows_serve_together(problem, penalties, stopping.tol * null.objective):
         return _follow_together(problem, penalties, stopping, null, generator)
     start = SGDState.start(np.zeros(problem.n_features), 0.0, generator)
@@ -96,7 +98,7 @@ def _rows_serve_together(problem, penalties, target):
     """Return whether steps on sparse rows may be taken for several penalties at once."""
     strong = min(l2 for _, l2 in penalties) > 0.0  # else steps on rows are slow
     many = len(penalties) >= _FEW_PENALTIES and len(problem.rows) >= _MANY_ROWS
-    return strong and many and isinstance(problem.X, CSR) and target > 0.0
+    return strong and many and isinstance(problem.X, CSR) and 0.0 < target < np.inf
 
 
 def _follow_together(problem, penalties, stopping, null, generator):
@@ -125,7 +127,7 @@ def _follow_together(problem, penalties, stopping, null, generator):
             solution = Solution(
                 *state.weights(), n_iter, True, certificate, {}, state, None
             )
-            if certificate.distance > target:
+            if not certificate.distance <= target:  # NaN is no certificate
                 descent = SVRG(problem._replace(l1=l1, l2=l2), _SETTINGS, state)
                 solution = run(descent, stopping, null)
                 coef, intercept = part.restrict(solution.coef), solution.intercept
@@ -147,7 +149,7 @@ def _best_of_turns(steps, problems, n_turns, first_gap, target):
             steps.epoch()
         seen = certify_block(problems, targets, steps.coef, steps.intercept, None)
         for m, certificate in enumerate(seen):
-            if best[m] is None or certificate.objective < best[m][2].objective:
+            if best[m] is None or not best[m][2].objective <= certificate.objective:
                 coef, intercept = steps.coef[:, m].copy(), float(steps.intercept[m])
                 best[m] = coef, intercept, certificate, turn
         left = np.array([certificate.distance for _, _, certificate, _ in best])

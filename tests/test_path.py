@@ -112,6 +112,18 @@ def test_penalties_that_share_passes_equal_independent_fits(rng, loss, n_empty):
     assert not path.coefs[:, 0].any()
 
 
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+def test_features_that_no_row_has_are_left_out(rng, l1_ratio):
+    X = sparse.random(1100, 20, density=0.2, format="csr", random_state=0)
+    y = X @ rng.normal(size=20) + rng.normal(size=1100)
+    wide = sparse.csr_matrix((X.data, 3 * X.indices, X.indptr), shape=(1100, 90))
+    path = skreg.regularization_path(X, y, l1_ratio=l1_ratio, n_alphas=9)
+    same = skreg.regularization_path(wide, y, l1_ratio=l1_ratio, n_alphas=9)
+    assert_allclose(same.coefs[:60:3], path.coefs, atol=1e-3)
+    assert not np.delete(same.coefs, np.arange(0, 60, 3), axis=0).any()
+    assert same.converged.all()
+
+
 def test_penalties_that_share_passes_at_the_edges(rng):
     X = sparse.random(1200, 30, density=0.2, format="csr", random_state=0)
     y = X @ rng.normal(size=30) + 2.0
@@ -123,6 +135,9 @@ def test_penalties_that_share_passes_at_the_edges(rng):
     )
     assert not through_zero.intercepts.any()
     assert through_zero.converged.all()
+    with pytest.warns(ConvergenceWarning), np.errstate(over="ignore"):
+        huge = skreg.regularization_path(X, 1e160 * y, l1_ratio=0.5, n_alphas=9)
+    assert not huge.converged.any()
     single = skreg.regularization_path(X.astype(np.float32), y, l1_ratio=0.5, n_alphas=9)
     double = skreg.regularization_path(X, y, l1_ratio=0.5, n_alphas=9)
     assert_allclose(single.coefs, double.coefs, atol=0.01)
