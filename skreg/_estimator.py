@@ -182,15 +182,15 @@ class SGDRegularizedModel(BaseEstimator):
             raise ValueError("coef_ or intercept_ was changed to NaN or infinity.")
         states = [state.dense() for state in self._states]
         settled, settled_intercepts = _weights_of(states)
-        same = coefs.dtype.kind == "f"
-        same = same and np.array_equal(settled.astype(coefs.dtype), coefs)
-        same = same and np.array_equal(
-            settled_intercepts.astype(intercepts.dtype), intercepts
-        )
-        if same:
+        same = settled_intercepts.astype(intercepts.dtype) == intercepts
+        same &= (settled.astype(coefs.dtype) == coefs).all(axis=1)
+        same &= coefs.dtype.kind == "f"
+        if same.all():
             return states
         return [
-            SGDState.start(coefs[k], intercepts[k], state.generator, k)
+            state
+            if same[k]
+            else SGDState.start(coefs[k], intercepts[k], state.generator, k)
             for k, state in enumerate(split(states))
         ]
 

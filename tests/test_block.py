@@ -248,6 +248,14 @@ def test_dense_equals_sparse(rng):
         assert_allclose(changed.coef_, dense_fit.partial_fit(X, y).coef_, rtol=1e-8)
 
 
+def test_a_class_changed_from_outside_starts_anew_alone(rng):
+    X, y = data(rng)
+    model = SGDRegularizedClassifier(random_state=0).partial_fit(X, y, classes=range(4))
+    model.coef_[1] *= 2.0
+    model.partial_fit(X, y)
+    assert [state.n_steps for state in split(model._states)] == [400, 200, 400, 400]
+
+
 def test_other_settings_settle_what_is_pending(rng):
     X, y = data(rng)
     for changed in (
