@@ -58,6 +58,11 @@ def visits_in_order(rows):
     return Visits(rows, rows[_ROWS_AHEAD:])
 
 
+def next_visits(rows, block, shuffled, state):
+    """Return visits of `rows` for an epoch, in random order or as they come."""
+    return draw_visits(rows, block, state) if shuffled else visits_in_order(rows)
+
+
 def draw_visits(rows, block, state):
     """Return visits of `rows` in random order; blocks of `block` rows move as one first."""
     n = len(rows)

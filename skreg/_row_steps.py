@@ -21,7 +21,7 @@ import numpy as np
 
 from skreg._block_kernels import block_svrg_epoch, move_center
 from skreg._kernels import Remembered, svrg_epoch
-from skreg._order import block_length, draw_visits, visits_in_order
+from skreg._order import block_length, next_visits
 from skreg._vectors import aligned_copy, padded
 
 _MOMENTUM = 0.8
@@ -69,9 +69,7 @@ class RowSteps:
     def epoch(self):
         """Take a step on each row; return the weights and the intercept."""
         problem = self.problem
-        visits = visits_in_order(problem.rows)
-        if self._shuffle:
-            visits = draw_visits(problem.rows, self._block, self._generator)
+        visits = next_visits(problem.rows, self._block, self._shuffle, self._generator)
         svrg_epoch(
             problem.X,
             problem.y,
@@ -135,9 +133,7 @@ class BlockRowSteps:
     def epoch(self):
         """Take a step on each row."""
         problem, (scale, l1, _) = self.problem, self._numbers
-        visits = visits_in_order(problem.rows)
-        if self._shuffle:
-            visits = draw_visits(problem.rows, self._block, self._generator)
+        visits = next_visits(problem.rows, self._block, self._shuffle, self._generator)
         block_svrg_epoch(
             problem.X,
             problem.y,

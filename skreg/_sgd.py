@@ -14,7 +14,7 @@ import numpy as np
 from skreg._kernels import Iterate, Plan, Strengths, Sums, row_loss, sgd_epoch
 from skreg._losses import CLASSIFICATION_LOSSES
 from skreg._objective import certify, feature_curvatures
-from skreg._order import block_length, draw_visits, visits_in_order
+from skreg._order import block_length, next_visits
 from skreg._rows import bytes_per_row, checked_row_norms
 from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
@@ -165,10 +165,8 @@ class SGD:
 
     def _draw(self):
         """Return the visits of an epoch."""
-        rows = self.problem.rows
-        if not self.settings.shuffle:
-            return visits_in_order(rows)
-        return draw_visits(rows, self._block, self.state.generator)
+        shuffle, generator = self.settings.shuffle, self.state.generator
+        return next_visits(self.problem.rows, self._block, shuffle, generator)
 
     def _begin(self, first_row):
         """Start the intercept at the first target where bounded slopes are slow."""
