@@ -7,7 +7,8 @@ finds its weights scattered, one at a time for one model, and for a block all at
 arithmetic then takes eight models at a time (see `skreg._vectors`). Dense rows find the
 weights of one model side by side as it is: their models are fitted one after the other.
 
-Each column of a block is what its model would be alone, to rounding.
+Each column of a block is what its model would be alone, to rounding. `certify_block` also
+serves models that differ in their penalties: see `skreg._follow`.
 """
 
 from dataclasses import dataclass, fields

@@ -2,7 +2,8 @@
 
 Each fit goes on from the weights of the one before, and begins with what that one saw of
 the rows. For the squared error of few dense features the rows are read once, for their
-`Moments`.
+`Moments`. Under L2, many sparse rows serve several penalties at a time, all from the last
+weights of those before.
 """
 
 import numpy as np
