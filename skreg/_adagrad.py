@@ -34,6 +34,7 @@ from skreg._kernels import Iterate
 from skreg._losses import CLASSIFICATION_LOSSES, bounded_slope, derivative, value
 from skreg._rows import (
     checked_row_norms,
+    prefetch_item,
     prefetch_row,
     row_add,
     row_bounds,
@@ -322,6 +323,7 @@ def _epoch(X, y, order, arrivals, row_weights, memory, loss, penalty, options):
     for n in range(order.shape[0]):
         if n < arrivals.shape[0]:
             prefetch_row(X, arrivals[n])
+            prefetch_item(y, arrivals[n])
         i = order[n]
         now = Memory(features, scale, threshold, ridge, eta)
         raw = _predict(X, i, y[i], now, loss, options.scale_free, n < options.n_tentative)

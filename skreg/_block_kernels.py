@@ -8,7 +8,7 @@ import numpy as np
 from skreg._compile import IN_ORDER, compiled
 from skreg._kernels import SMALLEST_SCALE, SMALLEST_SCALE_OF_SUMS
 from skreg._losses import bounded_slope, derivative, implicit_slope, value
-from skreg._rows import prefetch_row, soft
+from skreg._rows import prefetch_item, prefetch_row, soft
 from skreg._vectors import prefetch_each, row_add_each, row_dots
 
 
@@ -37,6 +37,7 @@ def _visit_block(X, y, plan, iterate, sums, loss, strengths, thresholds):
     for k in range(n_steps):
         if k < plan.arrivals.shape[0]:
             prefetch_row(X, plan.arrivals[k])
+            prefetch_item(y, plan.arrivals[k])
         if k + 1 < n_steps:
             prefetch_each(X, plan.order[k + 1], coef)
         i, eta = plan.order[k], plan.step_sizes[k]
@@ -139,6 +140,7 @@ def block_svrg_epoch(X, y, visits, remembered, dual, intercept, numbers, loss):
     for k in range(n_steps):
         if k < visits.arrivals.shape[0]:
             prefetch_row(X, visits.arrivals[k])
+            prefetch_item(remembered.slopes, visits.arrivals[k])
         if k + 1 < n_steps:
             prefetch_each(X, visits.order[k + 1], dual)
         i = visits.order[k]

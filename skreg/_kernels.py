@@ -42,6 +42,7 @@ from skreg._losses import (
 )
 from skreg._rows import (
     WEIGHTS_AHEAD,
+    prefetch_item,
     prefetch_row,
     prefetch_weights,
     row_add,
@@ -146,6 +147,7 @@ def _visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
     for k in range(n_steps):
         if k < plan.arrivals.shape[0]:
             prefetch_row(X, plan.arrivals[k])
+            prefetch_item(y, plan.arrivals[k])
         if k + WEIGHTS_AHEAD < n_steps:
             prefetch_weights(X, plan.order[k + WEIGHTS_AHEAD], coef)
         i = plan.order[k]
@@ -208,6 +210,9 @@ def svrg_epoch(X, y, visits, remembered, coef, scale, threshold, intercept_scale
     for k in range(n_steps):
         if k < visits.arrivals.shape[0]:
             prefetch_row(X, visits.arrivals[k])
+            prefetch_item(y, visits.arrivals[k])
+            for array in remembered:
+                prefetch_item(array, visits.arrivals[k])
         if k + WEIGHTS_AHEAD < n_steps:
             prefetch_weights(X, visits.order[k + WEIGHTS_AHEAD], weights)
         i = visits.order[k]

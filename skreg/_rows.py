@@ -21,6 +21,8 @@ from skreg._compile import IN_ORDER, compiled
 # come, and only if there are more weights than a processor's cache holds.
 WEIGHTS_AHEAD = 2
 CACHED_WEIGHTS = 1 << 17
+# Row pointers are unsigned, and so is what is added to them: mixed sums would be floats.
+_ONE, _TWO = np.uint64(1), np.uint64(2)
 # Sums of squares below this have lost digits or are 0 by underflow.
 _TINY = 1e-290
 # Dense rows are scaled and multiplied in chunks that a cache holds.
@@ -30,7 +32,8 @@ _CHUNK_BYTES = 1 << 19
 class CSR(NamedTuple):
     """A compressed sparse row matrix.
 
-    ``indices`` are unsigned, which spares compiled code the test for negative ones.
+    ``indices`` and ``indptr`` are unsigned, which spares compiled code the tests for
+    negative places.
     """
 
     data: np.ndarray
@@ -43,7 +46,7 @@ def as_rows(X):
     """Return a checked matrix in the form that kernels take.
 
     Kernels are compiled once per storage and float type: arrays are read-only, C-ordered
-    and aligned, column indices are uint32 and row pointers int64, whatever `X` has. The
+    and aligned, column indices are uint32 and row pointers uint64, whatever `X` has. The
     data are not copied, unless a sparse matrix is unsorted or holds several values for one
     element, which are added.
     """
@@ -54,7 +57,7 @@ def as_rows(X):
         X.sum_duplicates()
     same_width = X.indices.dtype.itemsize == 4
     indices = X.indices.view(np.uint32) if same_width else X.indices.astype(np.uint32)
-    indptr = X.indptr.astype(np.int64, copy=False)
+    indptr = X.indptr.astype(np.int64, copy=False).view(np.uint64)
     return CSR(*map(_read_only, (X.data, indices, indptr)), X.shape)
 
 
@@ -81,7 +84,8 @@ def has_values(X, rows):
         return bool(np.any(X[rows]))
     counts = np.zeros(X.shape[0], dtype=bool)
     counts[rows] = True
-    return bool(np.any(X.data[np.repeat(counts, np.diff(X.indptr))]))
+    lengths = np.diff(X.indptr).astype(np.int64)
+    return bool(np.any(X.data[np.repeat(counts, lengths)]))
 
 
 def occupied_columns(X, limit):
@@ -137,7 +141,7 @@ def take_columns(X, columns, counts=None):
     n_taken = int((column_counts(X) if counts is None else counts)[columns].sum())
     data = np.empty(n_taken + 1, dtype=X.data.dtype)
     indices = np.empty(n_taken + 1, dtype=np.uint32)
-    indptr = np.zeros(X.shape[0] + 1, dtype=np.int64)
+    indptr = np.zeros(X.shape[0] + 1, dtype=np.uint64)
     _take(*X[:3], places, len(columns), data, indices, indptr)
     taken = data[:n_taken], indices[:n_taken], indptr
     return CSR(*map(_read_only, taken), (X.shape[0], len(columns)))
@@ -251,10 +255,14 @@ def _dot_csr(X, i, coef, threshold):
 
 @compiled(fastmath=IN_ORDER)
 def _indexed_dot(data, indices, start, stop, coef, threshold):
-    total = 0.0
-    for j in range(start, stop):
-        total += data[j] * soft(coef[indices[j]], threshold)
-    return total
+    even, odd = 0.0, 0.0  # two sums, because one would have to wait for itself
+    single = (stop - start) & _ONE
+    for j in range(start, stop - single, _TWO):
+        even += data[j] * soft(coef[indices[j]], threshold)
+        odd += data[j + _ONE] * soft(coef[indices[j + _ONE]], threshold)
+    if single:
+        even += data[stop - _ONE] * soft(coef[indices[stop - _ONE]], threshold)
+    return even + odd
 
 
 def row_add(X, i, factor, out):
@@ -365,6 +373,17 @@ def _prefetch_csr(X, i):
     for j in range(X.indptr[i], X.indptr[i + 1], 8):
         prefetch(X.data, j)
         prefetch(X.indices, j)
+
+
+def prefetch_item(array, i):
+    """Ask the memory for what belongs to row `i` in an array; this is for speed alone."""
+
+
+@overload(prefetch_item)
+def _compiled_prefetch_item(array, i):
+    if array.ndim == 1:
+        return lambda array, i: prefetch(array, i)
+    return lambda array, i: prefetch(array, i * array.shape[1])
 
 
 def prefetch_weights(X, i, coef):
