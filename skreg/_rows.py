@@ -22,7 +22,7 @@ from skreg._compile import IN_ORDER, compiled
 WEIGHTS_AHEAD = 2
 CACHED_WEIGHTS = 1 << 17
 # Row pointers are unsigned, and so is what is added to them: mixed sums would be floats.
-_ONE, _TWO = np.uint64(1), np.uint64(2)
+_ONE, _TWO, _THREE, _FOUR = map(np.uint64, (1, 2, 3, 4))
 # Sums of squares below this have lost digits or are 0 by underflow.
 _TINY = 1e-290
 # Dense rows are scaled and multiplied in chunks that a cache holds.
@@ -255,14 +255,16 @@ def _dot_csr(X, i, coef, threshold):
 
 @compiled(fastmath=IN_ORDER)
 def _indexed_dot(data, indices, start, stop, coef, threshold):
-    even, odd = 0.0, 0.0  # two sums, because one would have to wait for itself
-    single = (stop - start) & _ONE
-    for j in range(start, stop - single, _TWO):
-        even += data[j] * soft(coef[indices[j]], threshold)
-        odd += data[j + _ONE] * soft(coef[indices[j + _ONE]], threshold)
-    if single:
-        even += data[stop - _ONE] * soft(coef[indices[stop - _ONE]], threshold)
-    return even + odd
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0  # one sum would have to wait for itself
+    rest = (stop - start) & _THREE
+    for j in range(start, stop - rest, _FOUR):
+        a += data[j] * soft(coef[indices[j]], threshold)
+        b += data[j + _ONE] * soft(coef[indices[j + _ONE]], threshold)
+        c += data[j + _TWO] * soft(coef[indices[j + _TWO]], threshold)
+        d += data[j + _THREE] * soft(coef[indices[j + _THREE]], threshold)
+    for j in range(stop - rest, stop):
+        a += data[j] * soft(coef[indices[j]], threshold)
+    return (a + b) + (c + d)
 
 
 def row_add(X, i, factor, out):
