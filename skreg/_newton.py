@@ -80,6 +80,8 @@ class Newton:
             if before <= target > 0.0:
                 return
             exact = is_exact(self.view)
+            if exact and self._rests():
+                return
             if exact and not self._quadratic:
                 self._matrix = None
             fresh = self._matrix is None
@@ -144,6 +146,19 @@ class Newton:
                 return False
             size *= 0.5
         return False
+
+    def _rests(self):
+        """Return whether rounding hides what the optimality conditions leave open.
+
+        Of the squared error, the slopes of rows are as exact as targets and predictions.
+        """
+        if self._matrix is None or not self._quadratic:
+            return False
+        problem, raw = self.problem, self.view.raw_predictions
+        y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
+        square = weights @ (raw * raw + y * y) / problem.weight_sum
+        rounding = np.finfo(np.float64).eps * np.sqrt(square * self._matrix.diagonal())
+        return bool((np.abs(left_open(problem, self.coef, self.view)) <= rounding).all())
 
     def _row_curvatures(self, every=1):
         """Return some rows, and the weighted curvatures of the loss at each of them."""

@@ -232,7 +232,7 @@ def null_model(problem):
         y = np.array([-1.0, 1.0])
     intercept = 0.0
     if problem.fit_intercept and isinstance(loss, HalfSquaredError):
-        intercept = float(np.average(y, weights=weights))
+        intercept = float(weights @ y / weights.sum())
     elif problem.fit_intercept:
         intercept = _root(
             lambda b: constant_pass(y, weights, b, loss)[1], float(low), float(high)

@@ -131,6 +131,8 @@ def _newton_step(hessian, coef, slopes, l1, support):
     step = -_solve_shifted(part, slope)
     if not np.isfinite(step).all():
         return old, False
+    if (old * (old + step) > 0.0).all():
+        return old + step, True
     crosses = np.flatnonzero(old * step < 0.0)
     times = -old[crosses] / step[crosses]
     by_time = np.argsort(times)

@@ -13,15 +13,17 @@ from threadpoolctl import ThreadpoolController
 
 
 @functools.cache
-def _controller():
-    return ThreadpoolController()
+def _libraries():
+    return ThreadpoolController().select(user_api="blas")
 
 
 @contextmanager
 def single_threaded_blas():
     """Let BLAS use one thread, if this is the main thread."""
-    if threading.current_thread() is not threading.main_thread():
+    limits = [library.num_threads for library in _libraries().lib_controllers]
+    others_may_run = threading.current_thread() is not threading.main_thread()
+    if others_may_run or limits == [1] * len(limits):
         yield
         return
-    with _controller().limit(limits=1, user_api="blas"):
+    with _libraries().limit(limits=1):
         yield
