@@ -15,10 +15,11 @@ from skreg._rows import bytes_per_row
 # processor's cache is therefore shuffled in two levels (after Xu et al. 2022, "In-database
 # machine learning with CorgiPile"): blocks of neighbouring rows in random order, then
 # all rows of `BLOCKS_PER_WINDOW` such blocks among each other. While a window is visited,
-# the rows of the next one come into the cache, neighbours after neighbours.
+# the rows of the next one come into the cache, neighbours after neighbours. Blocks twice as
+# long read a little faster, but on rows sorted by their target the first epochs suffer.
 _CACHE_BYTES = 1 << 20
-_BLOCK_BYTES = 1 << 14
-BLOCKS_PER_WINDOW = 16
+_BLOCK_BYTES = 1 << 15
+BLOCKS_PER_WINDOW = 8
 _LARGEST_BLOCK = 128
 # Other rows are asked for this many visits ahead, so that they have come when their turn
 # comes.

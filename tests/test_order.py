@@ -35,11 +35,13 @@ def test_two_levels_mix_far_and_near():
     order = draw_visits(np.arange(n), block, state()).order
     window = block * BLOCKS_PER_WINDOW
     places = order[: n // window * window].reshape(-1, window)
-    # Every window draws from the whole range, and neighbours are not visited in a row.
+    # Every window draws from the whole range, and neighbours are visited in a row no more
+    # often than in any shuffled window that holds them.
     assert (
         np.abs(places.mean(axis=1) - n / 2) < 5 * n / np.sqrt(12 * BLOCKS_PER_WINDOW)
     ).all()
-    assert (np.abs(np.diff(order)) == 1).mean() < 0.02
+    by_chance = 2 * (block - 1) / block / (window - 1)
+    assert (np.abs(np.diff(order)) == 1).mean() < 1.2 * by_chance
     # And a row's place in the order says nothing about the row.
     assert abs(np.corrcoef(np.arange(n), order)[0, 1]) < 0.1
 
@@ -60,6 +62,6 @@ def test_rows_are_asked_for_before_their_visit():
 
 def test_small_matrices_are_shuffled_row_by_row():
     assert block_length(as_rows(np.zeros((100, 10)))) == 1
-    assert block_length(as_rows(np.zeros((100_000, 20)))) == 102
-    assert block_length(as_rows(np.zeros((2_000, 1000)))) == 2
+    assert block_length(as_rows(np.zeros((100_000, 40)))) == 102
+    assert block_length(as_rows(np.zeros((2_000, 1000)))) == 4
     assert block_length(as_rows(sparse.csr_matrix((10_000, 5)))) == 1
