@@ -19,17 +19,19 @@ from skreg._rows import CSR, add_gram, check_squares, mean_squares
 
 _STEPS = 30
 _HALVINGS = 30
+# A step that has to be shorter than this many halves shows that its sample is too small.
+_FEW_HALVINGS = 4
 # Rows per feature in the first sample for the matrix, and how the sample grows.
 _ROWS_PER_FEATURE = 8
 # A row enters the matrix at the price of looking at it once per this many features. The
 # first sample costs about one look at all rows, if that allows for more rows.
 MATRIX_SPEED = 20
 _GROWTH = 4
-# The gap after a step, relative to that before, up to which a matrix serves; a matrix that
-# costs more than a few looks has to serve for longer.
-_GOOD = 0.1
+# A matrix is taken anew where it costs less than the steps that it would still need, but
+# for these, which a new one needs, too; a step costs about a look.
+_STEPS_OF_A_NEW_MATRIX = 2
+# The sample is large enough if a step leaves this part of the gap.
 _FAIR = 0.5
-_FEW_LOOKS = 3
 # Where a loss is flat, or nearly so, a model is curved by this part of the loss's largest
 # curvature, so that each step has an end.
 _SMALLEST_CURVATURE = 1e-7
@@ -91,16 +93,24 @@ class Newton:
                 *step, _ = self._cg_direction(_CG_TOLERANCE, _CG_PRODUCTS, _CG_PRODUCTS)
                 improved = self._step(*step)
             n_looks = self._n_sampled * len(self.coef) / (MATRIX_SPEED * len(problem.rows))
-            enough = _FAIR if n_looks > _FEW_LOOKS else _GOOD
-            served = improved and self.view.certificate.distance <= enough * before
+            served = self._steps_left(before, target) <= n_looks + _STEPS_OF_A_NEW_MATRIX
             whole = self._n_sampled == len(problem.rows)
             last_resort = (whole and fresh) or self._quadratic or not self._explicit
             if exact or (not improved and last_resort):
                 return
             if not served and not self._quadratic:
                 self._matrix = None
-                if fresh:
+                if fresh and not self.view.certificate.distance <= _FAIR * before:
                     self._n_sampled = min(len(problem.rows), _GROWTH * self._n_sampled)
+
+    def _steps_left(self, before, target):
+        """Return how many steps are needed at the pace of the last, from a gap `before`."""
+        left = self.view.certificate.distance
+        target = max(target, _NOISE * abs(self.view.certificate.objective))
+        if left <= target:
+            return 0.0
+        pace = np.log(before / left) if before > left else 0.0
+        return np.log(left / target) / pace if pace > 0.0 else np.inf
 
     def run_products(self, target, budget):
         """Step without a matrix as long as that promises to be cheap.
@@ -133,7 +143,8 @@ class Newton:
         With `signs`, those that weights may have, no weight moves across 0.
         """
         size = 1.0
-        for _ in range(_HALVINGS):
+        sampled = self._explicit and self._n_sampled < len(self.problem.rows)
+        for _ in range(_FEW_HALVINGS if sampled else _HALVINGS):
             coef = self.coef + size * direction
             if signs is not None:
                 coef[coef * signs < 0.0] = 0.0
@@ -150,14 +161,17 @@ class Newton:
     def _rests(self):
         """Return whether rounding hides what the optimality conditions leave open.
 
-        Of the squared error, the slopes of rows are as exact as targets and predictions.
+        The slopes of rows are as exact as targets and predictions.
         """
-        if self._matrix is None or not self._quadratic:
+        if self._matrix is None:
             return False
-        problem, raw = self.problem, self.view.raw_predictions
+        problem, raw, slopes = self.problem, self.view.raw_predictions, self.view.slopes
         y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
-        square = weights @ (raw * raw + y * y) / problem.weight_sum
-        rounding = np.finfo(np.float64).eps * np.sqrt(square * self._matrix.diagonal())
+        bound = problem.loss.max_curvature
+        squares = slopes**2 + bound**2 * (raw**2 + y**2)
+        square = weights @ squares / problem.weight_sum
+        squared_lengths = self._matrix.diagonal() / bound  # at least
+        rounding = np.finfo(np.float64).eps * np.sqrt(square * squared_lengths)
         return bool((np.abs(left_open(problem, self.coef, self.view)) <= rounding).all())
 
     def _row_curvatures(self, every=1):

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
 from skreg._newton import Newton, conjugate_gradients
-from skreg._objective import Problem
+from skreg._objective import Problem, look
 from skreg._rows import as_rows
 
 SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
@@ -138,6 +138,38 @@ def test_sampled_rows_suffice_where_there_are_many(rng):
     newton.run(1e-9)
     (name, X, y), rest = facts(problem, "log_loss")
     assert naive.duality_gap(name, X, y, newton.coef, newton.intercept, *rest) <= 1.001e-9
+
+
+def test_a_sample_that_hides_a_feature_costs_few_looks(rng, monkeypatch):
+    n, p = 2000, 60
+    X = rng.normal(size=(n, p))
+    X[::3, 0] *= 1e-6  # rows that the first sample takes
+    y = np.where(X[:, 0] + rng.normal(size=n) > 0.0, 1.0, -1.0)
+    problem = Problem(
+        as_rows(X), y, np.ones(n), np.arange(n), make_loss("log_loss"), 0.01, 0.0, True
+    )
+    looks = []
+    monkeypatch.setattr(
+        "skreg._newton.look", lambda *parts: looks.append(1) or look(*parts)
+    )
+    newton = from_zero(problem, True)
+    newton.run(1e-9)
+    assert newton.coef[0] > 0.1
+    assert newton.view.certificate.distance <= 1e-9
+    assert len(looks) < 20
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_no_step_follows_one_that_left_nothing_but_rounding(rng, name, monkeypatch):
+    problem = make_problem(rng, name, 0.0, 0.5)
+    newton = from_zero(problem, True)
+    newton.run(0.0)
+    coef = newton.coef
+    monkeypatch.setattr("skreg._newton.look", None)  # a step would take a look
+    newton.run(0.0)
+    (_, X, y), (_, l2, s, _) = facts(problem, name)
+    gradient = naive.gradient(name, X, y, coef, newton.intercept, l2, s)
+    assert np.abs(gradient).max() < 1e-14
 
 
 def test_flat_losses_have_an_end(rng):
