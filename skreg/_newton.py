@@ -9,6 +9,7 @@ conjugate gradients move the weights that are not 0, or ought not to be, and non
 """
 
 import numpy as np
+from scipy.linalg import norm
 from scipy.linalg.blas import dger
 
 from skreg._kernels import curvature_pass, hessian_product
@@ -84,8 +85,8 @@ class Newton:
             exact = is_exact(self.view)
             if exact and self._rests():
                 return
-            if exact and not self._quadratic:
-                self._matrix = None
+            if exact and not self._quadratic:  # the last step is as good as its matrix
+                self._matrix, self._n_sampled = None, len(problem.rows)
             fresh = self._matrix is None
             if self._explicit:
                 improved = self._step(*self._model_direction(target))
@@ -109,6 +110,8 @@ class Newton:
         target = max(target, _NOISE * abs(self.view.certificate.objective))
         if left <= target:
             return 0.0
+        if target == 0.0:
+            return np.inf
         pace = np.log(before / left) if before > left else 0.0
         return np.log(left / target) / pace if pace > 0.0 else np.inf
 
@@ -161,17 +164,17 @@ class Newton:
     def _rests(self):
         """Return whether rounding hides what the optimality conditions leave open.
 
-        The slopes of rows are as exact as targets and predictions.
+        The slopes of rows are as exact as they are large and, where the loss is curved, as
+        exact as targets and predictions.
         """
         if self._matrix is None:
             return False
-        problem, raw, slopes = self.problem, self.view.raw_predictions, self.view.slopes
-        y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
-        bound = problem.loss.max_curvature
-        squares = slopes**2 + bound**2 * (raw**2 + y**2)
-        square = weights @ squares / problem.weight_sum
-        squared_lengths = self._matrix.diagonal() / bound  # at least
-        rounding = np.finfo(np.float64).eps * np.sqrt(square * squared_lengths)
+        problem, (rows, curvatures) = self.problem, self._row_curvatures()
+        sizes = np.abs(self.view.raw_predictions) + np.abs(problem.y[rows])
+        size = norm(np.sqrt(curvatures) * sizes)
+        weights = problem.sample_weight[rows] / problem.weight_sum
+        size += norm(np.sqrt(weights / problem.loss.max_curvature) * self.view.slopes)
+        rounding = np.finfo(np.float64).eps * size * np.sqrt(self._matrix.diagonal())
         return bool((np.abs(left_open(problem, self.coef, self.view)) <= rounding).all())
 
     def _row_curvatures(self, every=1):

@@ -246,7 +246,8 @@ def _root(increasing, low, high):
         return low
     if increasing(high) <= 0.0:
         return high
-    return float(brentq(increasing, low, high, xtol=1e-14 * max(abs(low), abs(high))))
+    xtol = 1e-14 * max(abs(low), abs(high))
+    return float(brentq(increasing, low, high, xtol=xtol, disp=False))
 
 
 def objective(
