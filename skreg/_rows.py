@@ -23,7 +23,7 @@ WEIGHTS_AHEAD = 2
 CACHED_WEIGHTS = 1 << 17
 # The type of row pointers, and of what is added to them: mixed sums would be floats.
 # Without compilation it is signed, because of NumPy 1: there int and unsigned are mixed.
-PLACE = np.int64 if config.DISABLE_JIT else np.uint64
+PLACE = np.int64 if config.DISABLE_JIT else np.uint64  # type: ignore[attr-defined]
 _ONE, _TWO, _THREE, _FOUR = map(PLACE, (1, 2, 3, 4))
 # Sums of squares below this have lost digits or are 0 by underflow.
 _TINY = 1e-290
