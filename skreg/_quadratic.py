@@ -23,9 +23,11 @@ _SMALL_WORK = 100_000
 # Newton step finds: in a duality gap of badly scaled features it may still be much.
 _FAST = 0.5
 _SURPLUS = 1e-10
-# So many Newton steps follow each other where one ends at a weight that becomes 0: if
-# features depend on each other, sweeps would take up that weight again.
+# So many Newton steps follow each other where one ends at a weight that becomes 0, and
+# twice as many each time that sweeps have taken up such weights again, up to the second
+# number.
 _NEWTON_STEPS = 2
+_MOST_NEWTON_STEPS = 32
 # Added to the diagonal, relative to it, where rounding spoils a factorization.
 _SMALLEST_SHIFT = 1e-14
 # A pivot or an eigenvalue that is smaller than this, relatively, is rounding.
@@ -50,10 +52,10 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, max_rounds=2
     curvatures = np.maximum(hessian.diagonal(), np.finfo(np.float64).tiny)
     last_decrease, last_signs = np.inf, np.sign(start)
     least_sweeps = _SMALL_WORK // n**2
-    n_sweeps = max(_FIRST_SWEEPS, least_sweeps)
+    n_sweeps, n_steps = max(_FIRST_SWEEPS, least_sweeps), _NEWTON_STEPS
     for _ in range(max_rounds):
         coordinate_sweeps(hessian, coef, slopes, l1, n_sweeps, _SURPLUS * tolerance)
-        for _ in range(_NEWTON_STEPS):
+        for _ in range(n_steps):
             support = np.flatnonzero(coef)
             if len(support) == 0:
                 return coef
@@ -67,8 +69,11 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, max_rounds=2
         if decrease <= (tolerance if settled else _SURPLUS * tolerance):
             break
         signs = np.sign(coef)
-        if settled and decrease > 0.5 * last_decrease and (signs == last_signs).all():
-            break
+        if (signs == last_signs).all():
+            if settled and decrease > 0.5 * last_decrease:
+                break
+            if not settled:
+                n_steps = min(2 * n_steps, _MOST_NEWTON_STEPS)
         last_decrease, last_signs = decrease if settled else np.inf, signs
         n_sweeps = max(2 + len(support) // 16, least_sweeps)  # as long as a factorization
     return coef

@@ -149,6 +149,20 @@ def test_larger_problems_are_solved_to_rounding(rng, n):
     assert 0 < np.count_nonzero(w) < min(n, 100)
 
 
+@pytest.mark.parametrize("seed", [1, 2, 4])
+def test_rounds_end_where_sweeps_take_up_what_newton_steps_drop(seed):
+    """With two Newton steps a round, 200 rounds end too early for these seeds."""
+    rng = np.random.default_rng(seed)
+    A = rng.normal(size=(70, 40)) @ rng.normal(size=(40, 400))
+    A += 0.3 * rng.normal(size=A.shape)
+    b = A @ rng.normal(size=400) / 20.0 + rng.normal(size=70)
+    hessian, gradient = A.T @ A / 70, -A.T @ b / 70
+    l1 = np.abs(gradient).max() / 1000
+    w = minimize(hessian, gradient, np.zeros(400), l1, 0.0, 1e-10)
+    left = violations(w, gradient + hessian @ w, l1)
+    assert 0.5 * (left**2 / hessian.diagonal()).sum() < 1e-10
+
+
 def test_violations_are_the_shortest_subgradients(rng):
     w = rng.normal(size=200) * (rng.random(200) < 0.5)
     slopes, l1 = rng.normal(size=200), 0.4
