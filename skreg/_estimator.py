@@ -87,6 +87,12 @@ class SGDRegularizedModel(BaseEstimator):
         "average": [Interval(Integral, 0, None, closed="neither"), "boolean"],
     }
 
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls):
+        """Return the names of all parameters, which take a small fit's tenth to find."""
+        return super()._get_param_names()
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
