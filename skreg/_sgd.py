@@ -32,6 +32,10 @@ _INTERCEPT_STEP = 0.5
 _INTERCEPT_HORIZON = 100.0
 # Steps that have become shorter than this part of former ones are in another scale.
 _TOO_LONG = 0.5
+# What thresholds have in store at weights of 0 comes from steps that knew little of the
+# optimum, and would keep small weights at 0 for as many steps again. After so many steps,
+# twice as many and so on, half of it is forgotten; "adaptive" forgets it at its plateaus.
+_FIRST_FADE = 256
 # "adaptive" gives up when its plateaus have divided the step by more than this.
 _SMALLEST_FACTOR = 1e-6
 
@@ -133,6 +137,12 @@ class SGD:
             state.settle()
             state.strengths = self._strengths
 
+    @property
+    def _fades(self):
+        """Whether the store of thresholds fades with the number of steps."""
+        thresholds = self.problem.l1 > 0.0 and not self.settings.subgradient
+        return thresholds and not self.adapts
+
     def epoch(self, target=None):
         """Visit every row of the problem once."""
         state = self.state
@@ -146,6 +156,8 @@ class SGD:
                 if state.sums is not None:
                     state.n_averaged += len(piece.order)
             state.n_steps += len(part.order)
+            if self._fades and state.n_steps == self._next_fade(state.n_steps - 1):
+                state.fade()
 
     def _visit(self, plan):
         """Take the steps of a plan."""
@@ -179,15 +191,23 @@ class SGD:
             self.state.iterate = iterate._replace(intercept=target)
 
     def _calls(self, visits):
-        """Cut visits into compiled calls; a mean begins between two."""
+        """Cut visits into compiled calls; means begin and thresholds fade between two."""
         start = 0
         while start < len(visits.order):
             stop = start + self._rows_per_call
             wait = self.settings.average - 1 - self.state.n_steps
             if wait > 0:
                 stop = min(stop, start + wait)
+            if self._fades:
+                n_steps = self.state.n_steps
+                stop = min(stop, start + self._next_fade(n_steps) - n_steps)
             yield visits.part(start, stop)
             start = stop
+
+    @staticmethod
+    def _next_fade(n_steps):
+        """Return after how many steps thresholds fade next."""
+        return max(_FIRST_FADE, 1 << n_steps.bit_length())
 
     def _sums(self):
         """Return the sums over iterates, None before the mean begins."""

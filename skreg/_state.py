@@ -134,6 +134,19 @@ class SGDState:
         coef, none = self.settled(self.iterate), 0.0 * self.iterate.threshold
         self.iterate = self.iterate._replace(coef=coef, scale=1.0 + none, threshold=none)
 
+    def fade(self):
+        """Forget half of what the threshold has in store at weights of 0; keep the rest.
+
+        The weights stay the same, and so do the sums over iterates.
+        """
+        iterate, sums = self.iterate, self.sums
+        if sums is not None:  # a part of the sums is still in the raw weights
+            sums.coef[...] += sums.scale * iterate.coef
+            self.sums = sums._replace(scale=0.0 * sums.scale)
+        iterate.coef[...] += self.settled(iterate._replace(scale=1.0))
+        iterate.coef[...] *= 0.5
+        self.iterate = iterate._replace(threshold=0.5 * iterate.threshold)
+
     @staticmethod
     def settled(iterate):
         """Return the weights of an iterate, all that is pending settled."""

@@ -39,8 +39,9 @@ def test_given_steps_are_taken_to_the_letter(offset_problem, learning_rate, mode
     _, X, y = offset_problem
     model = SGDRegularizedRegressor(
         penalty="elasticnet", alpha=2.0, l1_ratio=0.9, learning_rate=learning_rate,
-        eta0=0.05, power_t=0.25, mode=mode, max_iter=1, **IN_ORDER,
+        eta0=0.05, power_t=0.25, mode=mode, max_iter=5, **IN_ORDER,
     ).fit(X, y)  # fmt: skip
+    X, y = np.tile(X, (5, 1)), np.tile(y, 5)
     t, loss = np.arange(len(y)), make_loss("squared_error")
     steps = {
         "constant": np.full(len(y), 0.05),
@@ -99,6 +100,16 @@ def test_any_split_into_batches_is_bit_identical(
         assert_array_equal(stream.coef_, expected)
         assert_array_equal(stream.intercept_, model.intercept_)
         assert stream.t_ == model.t_ == 361
+
+
+def test_what_thresholds_have_in_store_fades(rng):
+    """A small weight is found although its feature had nothing to explain at first."""
+    X = rng.normal(size=(8000, 2))
+    y = np.append(np.zeros(4000), X[4000:] @ [1.0, 0.2])
+    model = SGDRegularizedRegressor(
+        penalty="l1", alpha=0.1, learning_rate="constant", eta0=0.003, **IN_ORDER
+    ).partial_fit(X, y)
+    assert_allclose(model.coef_, [0.9, 0.1], atol=0.05)
 
 
 def test_batches_keep_pending_penalties():
