@@ -96,6 +96,8 @@ class Options(NamedTuple):
 class AdaGrad(SGD):
     """The descent of one `Problem` by AdaGrad steps."""
 
+    _fades = False  # what a weight of 0 has in store is a sum of gradients, kept whole
+
     def __init__(self, problem, settings, state):
         if settings.average:
             raise ValueError(
@@ -144,7 +146,7 @@ class AdaGrad(SGD):
     def epoch(self, target=None):
         """Visit every row of the problem once."""
         problem, state = self.problem, self.state
-        visits = self._draw()
+        visits = self._order.draw(self.state.generator)
         self._begin(visits.order[0])
         for part in self._calls(visits):
             weights, _, _ = self._weigh(part.order)

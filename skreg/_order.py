@@ -54,44 +54,59 @@ def generator_state(random_state):
     return np.array([(int(carry) << 32) + int(low)], dtype=np.int64)
 
 
-def visits_in_order(rows):
-    """Return visits of `rows` as they come."""
-    return Visits(rows, rows[_ROWS_AHEAD:])
+class Order:
+    """The visits of the rows of a matrix in each epoch, shuffled or as the rows come.
 
+    A draw overwrites the arrays of the one before: fresh memory is slow at first touch.
+    """
 
-def next_visits(rows, block, shuffled, state):
-    """Return visits of `rows` for an epoch, in random order or as they come."""
-    return draw_visits(rows, block, state) if shuffled else visits_in_order(rows)
+    def __init__(self, X, rows, shuffled):
+        self._rows = rows
+        self._shuffled = shuffled
+        self._block = block_length(X)
+        self._order = np.empty_like(rows if shuffled else rows[:0])
+        self._arrivals = np.empty_like(self._order if self._block > 1 else rows[:0])
 
-
-def draw_visits(rows, block, state):
-    """Return visits of `rows` in random order; blocks of `block` rows move as one first."""
-    n = len(rows)
-    if block == 1:
-        order = rows.copy()
-        shuffle(order, n, state)
-        return visits_in_order(order)
-    starts = np.arange(0, n, block)
-    shuffle(starts, len(starts), state)
-    places = (starts[:, np.newaxis] + np.arange(block)).ravel()
-    arrivals = rows[places[places < n]]
-    order = arrivals.copy()
-    window = block * BLOCKS_PER_WINDOW
-    shuffle(order, window, state)
-    return Visits(order, arrivals[window:])
+    def draw(self, state):
+        """Return the visits of an epoch; blocks of neighbouring rows move as one first."""
+        rows, order = self._rows, self._order
+        if not self._shuffled:
+            return Visits(rows, rows[_ROWS_AHEAD:])
+        if self._block == 1:
+            shuffle(rows, len(rows), order, state)
+            return Visits(order, order[_ROWS_AHEAD:])
+        starts = np.arange(0, len(rows), self._block)
+        shuffled_starts = np.empty_like(starts)
+        shuffle(starts, len(starts), shuffled_starts, state)
+        join_blocks(rows, shuffled_starts, self._block, self._arrivals)
+        window = self._block * BLOCKS_PER_WINDOW
+        shuffle(self._arrivals, window, order, state)
+        return Visits(order, self._arrivals[window:])
 
 
 @compiled
-def shuffle(order, window, state):
-    """Shuffle each `window` of `order` in place: any permutation is equally likely.
+def join_blocks(rows, starts, block, out):
+    """Write the `block` rows from each of `starts` on to `out`, one after the other."""
+    k = 0
+    for start in starts:
+        for i in range(start, min(start + block, rows.shape[0])):
+            out[k] = rows[i]
+            k += 1
 
-    The method is that of Fisher and Yates, the generator Marsaglia's multiply-with-carry
-    with multiplier 698769069 and period 2^60, whose state never overflows 64 bits.
+
+@compiled
+def shuffle(source, window, order, state):
+    """Write each `window` of `source` to `order`, any permutation with equal chance.
+
+    The method is that of Fisher and Yates, from the inside out; the generator Marsaglia's
+    multiply-with-carry with multiplier 698769069 and period 2^60, whose state never
+    overflows 64 bits.
     """
     x = state[0]
-    for start in range(0, order.shape[0], window):
-        for i in range(min(window, order.shape[0] - start) - 1, 0, -1):
+    for start in range(0, source.shape[0], window):
+        for i in range(min(window, source.shape[0] - start)):
             x = 698769069 * (x & 0xFFFFFFFF) + (x >> 32)
             j = ((x & 0xFFFFFFFF) * (i + 1)) >> 32
-            order[start + i], order[start + j] = order[start + j], order[start + i]
+            order[start + i] = order[start + j]
+            order[start + j] = source[start + i]
     state[0] = x

@@ -21,7 +21,7 @@ import numpy as np
 
 from skreg._block_kernels import block_svrg_epoch, move_center
 from skreg._kernels import Remembered, svrg_epoch
-from skreg._order import block_length, next_visits
+from skreg._order import Order
 from skreg._vectors import aligned_copy, padded
 
 _MOMENTUM = 0.8
@@ -49,9 +49,8 @@ class RowSteps:
 
     def __init__(self, problem, coef, intercept, view, norms, shuffle, generator):
         self.problem = problem
-        self._shuffle = shuffle
+        self._order = Order(problem.X, problem.rows, shuffle)
         self._generator = generator
-        self._block = block_length(problem.X)
         weights, curvature, mean_norm = _shares(problem, norms)
         self._strength = max(0.0, curvature - problem.l2)
         self._scale = 1.0 / (problem.l2 + self._strength)
@@ -69,7 +68,7 @@ class RowSteps:
     def epoch(self):
         """Take a step on each row; return the weights and the intercept."""
         problem = self.problem
-        visits = next_visits(problem.rows, self._block, self._shuffle, self._generator)
+        visits = self._order.draw(self._generator)
         svrg_epoch(
             problem.X,
             problem.y,
@@ -103,9 +102,8 @@ class BlockRowSteps:
     def __init__(self, problems, coef, intercept, view, norms, shuffle, generator):
         problem, n_models = problems[0], len(problems)
         self.problem = problem
-        self._shuffle = shuffle
+        self._order = Order(problem.X, problem.rows, shuffle)
         self._generator = generator
-        self._block = block_length(problem.X)
         n_spare = padded(n_models) - n_models
         l1, l2 = (
             np.pad([getattr(one, name) for one in problems], (0, n_spare), mode="edge")
@@ -133,7 +131,7 @@ class BlockRowSteps:
     def epoch(self):
         """Take a step on each row."""
         problem, (scale, l1, _) = self.problem, self._numbers
-        visits = next_visits(problem.rows, self._block, self._shuffle, self._generator)
+        visits = self._order.draw(self._generator)
         block_svrg_epoch(
             problem.X,
             problem.y,

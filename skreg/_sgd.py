@@ -14,7 +14,7 @@ import numpy as np
 from skreg._kernels import Iterate, Plan, Strengths, Sums, row_loss, sgd_epoch
 from skreg._losses import CLASSIFICATION_LOSSES
 from skreg._objective import certify, feature_curvatures
-from skreg._order import block_length, next_visits
+from skreg._order import Order
 from skreg._rows import bytes_per_row, checked_row_norms
 from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
@@ -49,7 +49,7 @@ class SGD:
         self.problem = problem
         self.settings = settings
         self.state = state
-        self._block = block_length(problem.X)
+        self._order = Order(problem.X, problem.rows, settings.shuffle)
         rows_per_call = max(1, int(_BYTES_PER_CALL / self._bytes_per_step()))
         self._rows_per_call = min(rows_per_call, _ROWS_PER_CALL)
         row_weights = problem.sample_weight[problem.rows]
@@ -146,7 +146,7 @@ class SGD:
     def epoch(self, target=None):
         """Visit every row of the problem once."""
         state = self.state
-        visits = self._draw()
+        visits = self._order.draw(state.generator)
         if state.n_steps == 0:
             self._begin(visits.order[0])
         for part in self._calls(visits):
@@ -174,11 +174,6 @@ class SGD:
         self.state.iterate = Iterate(coef, *numbers)
         if sums is not None:
             self.state.sums = Sums(sums.coef, *sum_numbers)
-
-    def _draw(self):
-        """Return the visits of an epoch."""
-        shuffle, generator = self.settings.shuffle, self.state.generator
-        return next_visits(self.problem.rows, self._block, shuffle, generator)
 
     def _begin(self, first_row):
         """Start the intercept at the first target where bounded slopes are slow."""

@@ -2,7 +2,7 @@ import numpy as np
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from skreg._order import BLOCKS_PER_WINDOW, block_length, draw_visits, generator_state
+from skreg._order import BLOCKS_PER_WINDOW, Order, block_length, generator_state
 from skreg._rows import as_rows
 
 
@@ -10,29 +10,37 @@ def state(seed=0):
     return generator_state(np.random.RandomState(seed))
 
 
+def order_of(rows, block, shuffled=True):
+    """Return the order of rows of which `block` neighbours move as one."""
+    n_columns = 1 if block == 1 else 4096 // block
+    X = np.empty((max(rows) + 1 if block > 1 else 100, n_columns))
+    assert block_length(as_rows(X)) == block
+    return Order(as_rows(X), rows, shuffled)
+
+
 def test_orders_are_permutations_that_differ_and_repeat():
     rows = np.arange(3, 1000, 2)
     for block in (1, 7):
-        generator = state()
-        first, second = (draw_visits(rows, block, generator).order for _ in range(2))
+        generator, order = state(), order_of(rows, block)
+        first, second = (order.draw(generator).order.copy() for _ in range(2))
         assert_array_equal(np.sort(first), rows)
         assert not np.array_equal(first, second)
-        assert_array_equal(first, draw_visits(rows, block, state()).order)
-        assert not np.array_equal(first, draw_visits(rows, block, state(1)).order)
+        assert_array_equal(first, order.draw(state()).order)
+        assert not np.array_equal(first, order.draw(state(1)).order)
 
 
 def test_every_permutation_is_equally_likely():
-    generator, counts = state(), {}
+    generator, counts, order = state(), {}, order_of(np.arange(3), 1)
     for _ in range(6000):
-        order = tuple(draw_visits(np.arange(3), 1, generator).order)
-        counts[order] = counts.get(order, 0) + 1
+        drawn = tuple(order.draw(generator).order)
+        counts[drawn] = counts.get(drawn, 0) + 1
     assert len(counts) == 6
     assert max(abs(count - 1000) for count in counts.values()) < 130  # 4.5 deviations
 
 
 def test_two_levels_mix_far_and_near():
     n, block = 20_000, 8
-    order = draw_visits(np.arange(n), block, state()).order
+    order = order_of(np.arange(n), block).draw(state()).order
     window = block * BLOCKS_PER_WINDOW
     places = order[: n // window * window].reshape(-1, window)
     # Every window draws from the whole range, and neighbours are visited in a row no more
@@ -49,15 +57,22 @@ def test_two_levels_mix_far_and_near():
 def test_rows_are_asked_for_before_their_visit():
     rows = np.arange(1000, 3000)
     for block in (1, 5):
-        order, arrivals = draw_visits(rows, block, state())
+        order, arrivals = order_of(rows, block).draw(state())
         place = np.empty(3000, dtype=int)
         place[order] = np.arange(2000)
         assert (place[arrivals] > np.arange(len(arrivals))).all()
         unasked = np.setdiff1d(rows, arrivals)
         assert place[unasked].max() < max(16, block * BLOCKS_PER_WINDOW)
-        part = draw_visits(rows, block, state()).part(100, 200)
+        part = order_of(rows, block).draw(state()).part(100, 200)
         assert_array_equal(part.order, order[100:200])
         assert_array_equal(part.arrivals, arrivals[100:200])
+
+
+def test_without_shuffling_rows_come_in_storage_order():
+    rows = np.arange(5, 300, 3)
+    order, arrivals = order_of(rows, 1, shuffled=False).draw(state())
+    assert_array_equal(order, rows)
+    assert_array_equal(arrivals, rows[16:])
 
 
 def test_small_matrices_are_shuffled_row_by_row():
