@@ -3,7 +3,8 @@
 skreg runs at its default settings. scikit-learn's SGD may choose the best of several
 `eta0` by the test score itself, which no user could; classifiers may also take
 ``learning_rate="optimal"``. Both take the same loss, penalty and number of epochs. A fit
-diverged if its score is not a number, or that of a regression below -1.
+diverged if its score is not a number, or that of a regression below -1. Scores are means
+over seeds, ten times as many where there are few rows, whose order then matters much.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
 
 REGRESSION = ["california_housing", "bike_hour", "prostate", "riboflavin", "imdb_rating"]
 CLASSIFICATION = ["adult", "usps", "leukemia", "imdb", "rcv1_small", "newsgroups20"]
+FEW_ROWS = 5000
 STEPS = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
 
 
@@ -60,10 +62,9 @@ def main():
     parser.add_argument("--data", required=True, help="folder of the real data sets")
     parser.add_argument("--names", default=",".join(REGRESSION + CLASSIFICATION))
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--seeds", type=int, default=3, help="fits of a score")
+    parser.add_argument("--seeds", type=int, default=3, help="of large data")
     parser.add_argument("--learning-rate", default="auto", help="of skreg")
     arguments = parser.parse_args()
-    n_seeds = arguments.seeds
     loader = problems.loader(arguments.data)
 
     warnings.simplefilter("ignore")
@@ -84,6 +85,7 @@ def main():
         for kind in ("scaled", "raw"):
             X, y = data_of(loader, name, kind)
             data = divided(X, y, loader.split(name), name in CLASSIFICATION)
+            n_seeds = arguments.seeds * (10 if X.shape[0] < FEW_ROWS else 1)
             mine, n_bad = score(ours, data, {}, n_seeds)
             theirs = {
                 at: score(peer, data, value, n_seeds) for at, value in candidates.items()
