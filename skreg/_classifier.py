@@ -97,7 +97,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
     learning_rate : str, default="auto"
         Step size at step t = 0, 1, 2, ...:
 
-        - "auto": ``eta0 / max((1 + t / 2000)^0.75, 1 + eta0 * l2 * t / 2)``, with l2 the
+        - "auto": ``eta0 / max((1 + t / 2000)^0.75, 1 + eta0 * l2 * t)``, with l2 the
           strength of the L2 part of the penalty;
         - "constant": ``eta0``;
         - "invscaling": ``eta0 / (t + 1)^power_t``;

@@ -24,14 +24,14 @@ class ScheduleParameters(NamedTuple):
 
 
 def auto(t, eta0, parameters):
-    """Return the smaller of ``(1 + t / 2000)^-0.75`` and ``1 / (1 + eta0 * l2 * t / 2)``.
+    """Return the smaller of ``(1 + t / 2000)^-0.75`` and ``1 / (1 + eta0 * l2 * t)``.
 
-    The first suits every convex objective; the second, which ends at ``2 / (l2 * t)``,
-    is the faster one that L2 allows (Bottou, Curtis and Nocedal 2018, theorem 4.7).
+    The first suits every convex objective; the second, which ends at ``1 / (l2 * t)``,
+    is the faster one that L2 allows (Shalev-Shwartz et al. 2011, "Pegasos").
     """
     root = np.sqrt(1.0 + t / _AUTO_HORIZON)
     general = root * np.sqrt(root)  # much cheaper than a power
-    return 1.0 / np.maximum(general, 1.0 + 0.5 * parameters.l2 * eta0 * t)
+    return 1.0 / np.maximum(general, 1.0 + parameters.l2 * eta0 * t)
 
 
 def constant(t, eta0, parameters):

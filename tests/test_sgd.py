@@ -30,7 +30,7 @@ def test_schedules_are_those_of_scikit_learn():
     t = np.array([0.0, 30_000.0])
     assert_allclose(SCHEDULES["auto"](t, 0.1, parameters), [1.0, 0.125])
     strong = parameters._replace(l2=2.0)
-    assert_allclose(SCHEDULES["auto"](np.array([1e6]), 0.1, strong), 1 / (1 + 0.1 * 1e6))
+    assert_allclose(SCHEDULES["auto"](np.array([1e6]), 0.1, strong), 1 / (1 + 0.2 * 1e6))
 
 
 @pytest.mark.parametrize("mode", ["proximal", "subgradient"])
