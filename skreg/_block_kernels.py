@@ -40,7 +40,7 @@ def _visit_block(X, y, plan, iterate, sums, loss, strengths, thresholds):
             prefetch_item(y, plan.arrivals[k])
         if k + 1 < n_steps:
             prefetch_each(X, plan.order[k + 1], coef)
-        i, eta = plan.order[k], plan.step_sizes[k]
+        i, eta, penalty_eta = plan.order[k], plan.step_sizes[k], plan.penalty_steps[k]
         row_dots(X, i, coef, thresholds, dots)
         folds = False
         for m in range(y.shape[1]):
@@ -49,12 +49,12 @@ def _visit_block(X, y, plan, iterate, sums, loss, strengths, thresholds):
             slope = bounded_slope(loss, target, raw_prediction, plan.reaches[k])
             slope *= plan.weights[k]
             if strengths.subgradient:
-                scale[m] *= 1.0 - eta * strengths.l2
+                scale[m] *= 1.0 - penalty_eta * strengths.l2
                 steps[m] = -eta * slope / scale[m]
             else:
                 steps[m] = -eta * slope / scale[m]
-                threshold[m] += eta * strengths.l1 / scale[m]
-                scale[m] /= 1.0 + eta * strengths.l2
+                threshold[m] += penalty_eta * strengths.l1 / scale[m]
+                scale[m] /= 1.0 + penalty_eta * strengths.l2
             intercept[m] -= plan.intercept_steps[k] * slope
             folds = folds or scale[m] < smallest_scale
         row_add_each(X, i, steps, coef)

@@ -59,9 +59,10 @@ class Plan(NamedTuple):
     """What an epoch does at each of its steps.
 
     The row to visit, a row to ask the memory for (while there are any), the step size eta,
-    the weight of the row (1 on average), the step size of the intercept, and by how much a
+    the weight of the row (1 on average), the step size of the intercept, by how much a
     slope of 1 would move the prediction of the row, so that the step can be kept from going
-    too far (0 lets it go as far as it will).
+    too far (0 lets it go as far as it will), and the step size of the penalty, which is
+    shortened as typical slopes of the row are: else the penalty would outweigh the loss.
     """
 
     order: np.ndarray
@@ -70,6 +71,7 @@ class Plan(NamedTuple):
     weights: np.ndarray
     intercept_steps: np.ndarray
     reaches: np.ndarray
+    penalty_steps: np.ndarray
 
     def part(self, start, stop):
         """Return what is done from step `start` to `stop`."""
@@ -151,7 +153,7 @@ def _visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
         if k + WEIGHTS_AHEAD < n_steps:
             prefetch_weights(X, plan.order[k + WEIGHTS_AHEAD], coef)
         i = plan.order[k]
-        eta = plan.step_sizes[k]
+        eta, penalty_eta = plan.step_sizes[k], plan.penalty_steps[k]
         if first_threshold is None:
             dot = row_dot(X, i, coef, None)
         else:
@@ -160,17 +162,17 @@ def _visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
         slope = bounded_slope(loss, y[i], raw_prediction, plan.reaches[k])
         slope *= plan.weights[k]
         if strengths.subgradient:
-            scale *= 1.0 - eta * strengths.l2
+            scale *= 1.0 - penalty_eta * strengths.l2
             if strengths.l1 > 0.0:
-                length = eta * strengths.l1 / scale
+                length = penalty_eta * strengths.l1 / scale
                 if sums is not None:
                     _move_towards_zero(coef, -length * scale_sum, coef_sum)
                 _move_towards_zero(coef, length, coef)
             step = -eta * slope / scale
         else:
             step = -eta * slope / scale
-            threshold += eta * strengths.l1 / scale
-            scale /= 1.0 + eta * strengths.l2
+            threshold += penalty_eta * strengths.l1 / scale
+            scale /= 1.0 + penalty_eta * strengths.l2
         row_add(X, i, step, coef)
         intercept -= plan.intercept_steps[k] * slope
         if sums is not None:

@@ -68,6 +68,7 @@ class SGD:
         self._strengths = Strengths(
             problem.l1, problem.l2, settings.subgradient, settings.decoupled
         )
+        self._curvature = problem.loss.max_curvature or 0.0
         self._adjust_state()
         self._squared_lengths = None
         if self._eta0 is None:
@@ -238,11 +239,14 @@ class SGD:
             intercept_steps = step_sizes
         if not self.problem.fit_intercept:
             intercept_steps = self._zeros[: len(order)]
+        penalty_steps = step_sizes
         if self._eta0 is None:
             reaches = relative * (step_sizes * squared + intercept_steps)
+            penalty_steps = step_sizes / (1.0 + self._curvature * reaches)
         self._check_shrinkage(step_sizes)
         self._last_step_size = float(step_sizes[-1])
-        return Plan(*visits, step_sizes, relative, intercept_steps, reaches), eta0
+        steps = step_sizes, relative, intercept_steps, reaches, penalty_steps
+        return Plan(*visits, *steps), eta0
 
     def _rescaled(self, plan, eta0):
         """Cut a plan where steps turn out to have been too long, and yield the pieces.

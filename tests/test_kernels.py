@@ -34,7 +34,8 @@ def epoch(
     n, p = X.shape
     matrix, raw = as_rows(X), np.zeros(p) if coef is None else np.array(coef)
     reaches = np.zeros(n) if reaches is None else reaches
-    plan = Plan(np.arange(n), np.arange(3, n), steps, weights, intercept * steps, reaches)
+    order, arrivals = np.arange(n), np.arange(3, n)
+    plan = Plan(order, arrivals, steps, weights, intercept * steps, reaches, steps)
     sums = Sums(np.zeros(p), 0.0, 0.0, 0.0) if average else None
     strengths = Strengths(l1, l2, mode == "subgradient", False)
     numbers, of_sums = sgd_epoch(

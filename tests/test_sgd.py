@@ -211,6 +211,19 @@ def test_schedules_never_read_alpha_where_nothing_is_penalized(offset_problem):
             assert_array_equal(coef, fits[0])
 
 
+@pytest.mark.parametrize("mode", ["proximal", "subgradient"])
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+def test_short_steps_of_a_loss_are_short_steps_of_its_penalty(storage, mode):
+    """Steps that never fall end where loss and penalty balance, not before."""
+    X, y = storage(np.ones((50, 1))), np.ones(50)
+    for penalty, expected in (("l1", 0.7), ("l2", 1 / 1.3), ("elasticnet", 0.85 / 1.15)):
+        model = SGDRegularizedRegressor(
+            penalty=penalty, alpha=0.3, l1_ratio=0.5, mode=mode, fit_intercept=False,
+            solver="sgd", learning_rate="constant", max_iter=10, tol=None,
+        ).fit(X, y)  # fmt: skip
+        assert_allclose(model.coef_, expected, rtol=1e-6)
+
+
 def test_strong_penalties_shrink_in_proximal_mode(rng):
     """alpha * eta = 2: the naive factor 1 - 2 has no meaning, 1 / (1 + 2) has."""
     X = rng.normal(size=(200, 3))
