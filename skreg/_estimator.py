@@ -88,10 +88,13 @@ class SGDRegularizedModel(BaseEstimator):
     }
 
     @classmethod
-    @functools.cache
     def _get_param_names(cls):
-        """Return the names of all parameters, which take a small fit's tenth to find."""
-        return super()._get_param_names()
+        """Return the names of all parameters; to find them takes a tenth of a small fit."""
+        init, names = cls.__dict__.get("_names_of_init", (None, ()))
+        if init is not cls.__init__:
+            names = tuple(super()._get_param_names())
+            cls._names_of_init = cls.__init__, names
+        return list(names)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from skreg._compile import compiled
-from skreg._rows import bytes_per_row
 
 # Rows beside each other in memory are cheap to read together. A matrix larger than a
 # processor's cache is therefore shuffled in two levels (after Xu et al. 2022, "In-database
@@ -21,6 +20,9 @@ _CACHE_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 15
 BLOCKS_PER_WINDOW = 8
 _LARGEST_BLOCK = 128
+# The order must not depend on the storage. Rows of more features count as so many values:
+# they may be sparse.
+_MANY_FEATURES = 256
 # Other rows are asked for this many visits ahead, so that they have come when their turn
 # comes.
 _ROWS_AHEAD = 16
@@ -40,12 +42,12 @@ class Visits(NamedTuple):
         return Visits(self.order[start:stop], self.arrivals[start:stop])
 
 
-def block_length(X):
-    """Return how many neighbouring rows are moved as one; 1 if `X` fits a cache."""
-    row_bytes = bytes_per_row(X)
-    if row_bytes * X.shape[0] <= _CACHE_BYTES:
+def block_length(n_rows, n_features):
+    """Return how many neighbouring rows move as one; 1 if they are few for a cache."""
+    row_bytes = 8 * min(max(n_features, 1), _MANY_FEATURES)
+    if row_bytes * n_rows <= _CACHE_BYTES:
         return 1
-    return int(np.clip(_BLOCK_BYTES // max(row_bytes, 1), 1, _LARGEST_BLOCK))
+    return min(_BLOCK_BYTES // row_bytes, _LARGEST_BLOCK)
 
 
 def generator_state(random_state):
@@ -63,7 +65,7 @@ class Order:
     def __init__(self, X, rows, shuffled):
         self._rows = rows
         self._shuffled = shuffled
-        self._block = block_length(X)
+        self._block = block_length(*X.shape)
         self._order = np.empty_like(rows if shuffled else rows[:0])
         self._arrivals = np.empty_like(self._order if self._block > 1 else rows[:0])
 

@@ -24,8 +24,7 @@ _SMALL_WORK = 100_000
 _FAST = 0.5
 _SURPLUS = 1e-10
 # So many Newton steps follow each other where one ends at a weight that becomes 0, and
-# twice as many each time that sweeps have taken up such weights again, up to the second
-# number.
+# twice as many, up to the second number, as long as sweeps take up such weights again.
 _NEWTON_STEPS = 2
 _MOST_NEWTON_STEPS = 32
 # Added to the diagonal, relative to it, where rounding spoils a factorization.
@@ -69,11 +68,11 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, max_rounds=2
         if decrease <= (tolerance if settled else _SURPLUS * tolerance):
             break
         signs = np.sign(coef)
-        if (signs == last_signs).all():
-            if settled and decrease > 0.5 * last_decrease:
-                break
-            if not settled:
-                n_steps = min(2 * n_steps, _MOST_NEWTON_STEPS)
+        repeats = (signs == last_signs).all()
+        if repeats and settled and decrease > 0.5 * last_decrease:
+            break
+        again = repeats and not settled
+        n_steps = min(2 * n_steps, _MOST_NEWTON_STEPS) if again else _NEWTON_STEPS
         last_decrease, last_signs = decrease if settled else np.inf, signs
         n_sweeps = max(2 + len(support) // 16, least_sweeps)  # as long as a factorization
     return coef

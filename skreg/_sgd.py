@@ -34,7 +34,7 @@ _INTERCEPT_HORIZON = 100.0
 _TOO_LONG = 0.5
 # What thresholds have in store at weights of 0 comes from steps that knew little of the
 # optimum, and would keep small weights at 0 for as many steps again. After so many steps,
-# twice as many and so on, half of it is forgotten; "adaptive" forgets it at its plateaus.
+# twice as many and so on, half of it is forgotten.
 _FIRST_FADE = 256
 # "adaptive" gives up when its plateaus have divided the step by more than this.
 _SMALLEST_FACTOR = 1e-6
@@ -141,8 +141,7 @@ class SGD:
     @property
     def _fades(self):
         """Whether the store of thresholds fades with the number of steps."""
-        thresholds = self.problem.l1 > 0.0 and not self.settings.subgradient
-        return thresholds and not self.adapts
+        return self.problem.l1 > 0.0 and not self.settings.subgradient
 
     def epoch(self, target=None):
         """Visit every row of the problem once."""

@@ -137,11 +137,13 @@ class SGDState:
     def fade(self):
         """Forget half of what the threshold has in store at weights of 0; keep the rest.
 
-        The weights stay the same, and so do the sums over iterates.
+        The weights stay the same, and so do the sums over iterates. Those that overflow are
+        for others to see.
         """
         iterate, sums = self.iterate, self.sums
         if sums is not None:  # a part of the sums is still in the raw weights
-            sums.coef[...] += sums.scale * iterate.coef
+            with np.errstate(over="ignore", invalid="ignore"):
+                sums.coef[...] += sums.scale * iterate.coef
             self.sums = sums._replace(scale=0.0 * sums.scale)
         iterate.coef[...] += self.settled(iterate._replace(scale=1.0))
         iterate.coef[...] *= 0.5

@@ -523,3 +523,19 @@ def test_rows_of_weight_zero_may_hold_anything(data):
         model = SGDRegularizedRegressor(solver=solver, max_iter=5, tol=None)
         model.fit(X, y, sample_weight=np.arange(10) > 0)
         assert not model.coef_.any()
+
+
+def test_names_of_parameters_are_those_of_the_class():
+    class Named(SGDRegularizedRegressor):
+        def __init__(self, alpha=1.0):
+            super().__init__(alpha=alpha)
+
+    def other_init(self, alpha=1.0, beta=2.0):
+        self.alpha, self.beta = alpha, beta
+
+    assert list(Named().get_params()) == ["alpha"]
+    Named._get_param_names().clear()
+    assert list(Named().get_params()) == ["alpha"]
+    Named.__init__ = other_init
+    assert list(Named().get_params()) == ["alpha", "beta"]
+    assert "loss" in SGDRegularizedRegressor().get_params()

@@ -1,7 +1,8 @@
 import numpy as np
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
+from skreg import SGDRegularizedRegressor
 from skreg._order import BLOCKS_PER_WINDOW, Order, block_length, generator_state
 from skreg._rows import as_rows
 
@@ -12,15 +13,14 @@ def state(seed=0):
 
 def order_of(rows, block, shuffled=True):
     """Return the order of rows of which `block` neighbours move as one."""
-    n_columns = 1 if block == 1 else 4096 // block
-    X = np.empty((max(rows) + 1 if block > 1 else 100, n_columns))
-    assert block_length(as_rows(X)) == block
-    return Order(as_rows(X), rows, shuffled)
+    X = as_rows(sparse.csr_matrix((1 << 20, 4096 // block) if block > 1 else (100, 1)))
+    assert block_length(*X.shape) == block
+    return Order(X, rows, shuffled)
 
 
 def test_orders_are_permutations_that_differ_and_repeat():
     rows = np.arange(3, 1000, 2)
-    for block in (1, 7):
+    for block in (1, 20):
         generator, order = state(), order_of(rows, block)
         first, second = (order.draw(generator).order.copy() for _ in range(2))
         assert_array_equal(np.sort(first), rows)
@@ -39,7 +39,7 @@ def test_every_permutation_is_equally_likely():
 
 
 def test_two_levels_mix_far_and_near():
-    n, block = 20_000, 8
+    n, block = 20_000, 16
     order = order_of(np.arange(n), block).draw(state()).order
     window = block * BLOCKS_PER_WINDOW
     places = order[: n // window * window].reshape(-1, window)
@@ -56,7 +56,7 @@ def test_two_levels_mix_far_and_near():
 
 def test_rows_are_asked_for_before_their_visit():
     rows = np.arange(1000, 3000)
-    for block in (1, 5):
+    for block in (1, 16):
         order, arrivals = order_of(rows, block).draw(state())
         place = np.empty(3000, dtype=int)
         place[order] = np.arange(2000)
@@ -76,7 +76,16 @@ def test_without_shuffling_rows_come_in_storage_order():
 
 
 def test_small_matrices_are_shuffled_row_by_row():
-    assert block_length(as_rows(np.zeros((100, 10)))) == 1
-    assert block_length(as_rows(np.zeros((100_000, 40)))) == 102
-    assert block_length(as_rows(np.zeros((2_000, 1000)))) == 4
-    assert block_length(as_rows(sparse.csr_matrix((10_000, 5)))) == 1
+    assert block_length(100, 10) == 1
+    assert block_length(100_000, 40) == 102
+    assert block_length(2_000, 1000) == block_length(2_000, 1_000_000) == 16
+    assert block_length(10_000, 0) == 1
+
+
+def test_the_order_does_not_depend_on_storage(rng):
+    X = rng.normal(size=(3000, 50)) * (rng.random((3000, 50)) < 0.1)
+    y = X[:, 0] + rng.normal(size=3000)
+    model = SGDRegularizedRegressor(solver="sgd", max_iter=2, tol=None, random_state=0)
+    expected = model.fit(X, y).coef_
+    assert_allclose(model.fit(sparse.csr_matrix(X), y).coef_, expected, rtol=1e-10)
+    assert_allclose(model.fit(X.astype(np.float32), y).coef_, expected, rtol=1e-4)

@@ -102,12 +102,13 @@ def test_any_split_into_batches_is_bit_identical(
         assert stream.t_ == model.t_ == 361
 
 
-def test_what_thresholds_have_in_store_fades(rng):
+@pytest.mark.parametrize("learning_rate", ["constant", "adaptive"])
+def test_what_thresholds_have_in_store_fades(rng, learning_rate):
     """A small weight is found although its feature had nothing to explain at first."""
     X = rng.normal(size=(8000, 2))
     y = np.append(np.zeros(4000), X[4000:] @ [1.0, 0.2])
     model = SGDRegularizedRegressor(
-        penalty="l1", alpha=0.1, learning_rate="constant", eta0=0.003, **IN_ORDER
+        penalty="l1", alpha=0.1, learning_rate=learning_rate, eta0=0.003, **IN_ORDER
     ).partial_fit(X, y)
     assert_allclose(model.coef_, [0.9, 0.1], atol=0.05)
 
