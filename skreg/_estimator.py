@@ -89,7 +89,7 @@ class SGDRegularizedModel(BaseEstimator):
 
     @classmethod
     def _get_param_names(cls):
-        """Return the names of all parameters; to find them takes a tenth of a small fit."""
+        """Return the names of all parameters: a signature is slow beside a small fit."""
         init, names = cls.__dict__.get("_names_of_init", (None, ()))
         if init is not cls.__init__:
             names = tuple(super()._get_param_names())

@@ -65,7 +65,7 @@ class Order:
     def __init__(self, X, rows, shuffled):
         self._rows = rows
         self._shuffled = shuffled
-        self._block = block_length(*X.shape)
+        self._block = block_length(len(rows), X.shape[1])
         self._order = np.empty_like(rows if shuffled else rows[:0])
         self._arrivals = np.empty_like(self._order if self._block > 1 else rows[:0])
 
