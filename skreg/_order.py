@@ -9,23 +9,26 @@ from typing import NamedTuple
 import numpy as np
 
 from skreg._compile import compiled
+from skreg._rows import bytes_per_row
 
 # Rows beside each other in memory are cheap to read together. A matrix larger than a
-# processor's cache is therefore shuffled in two levels (after Xu et al. 2022, "In-database
-# machine learning with CorgiPile"): blocks of neighbouring rows in random order, then
-# all rows of `BLOCKS_PER_WINDOW` such blocks among each other. While a window is visited,
-# the rows of the next one come into the cache, neighbours after neighbours. Blocks twice as
-# long read a little faster, but on rows sorted by their target the first epochs suffer.
+# processor's cache is therefore shuffled in two levels (in the manner of Xu et al. 2022,
+# "In-database machine learning with CorgiPile"): blocks of neighbouring rows come in random
+# order, so many at a time, and each visit takes the next row of one of these. The memory
+# sees a few streams, about as fast as one. Longer blocks would read a little faster, but on
+# rows sorted by their target the first epochs suffer.
 _CACHE_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 15
-BLOCKS_PER_WINDOW = 8
+STREAMS = 8
 _LARGEST_BLOCK = 128
 # The order must not depend on the storage. Rows of more features count as so many values:
 # they may be sparse.
-_MANY_FEATURES = 256
-# Other rows are asked for this many visits ahead, so that they have come when their turn
-# comes.
+_MANY_FEATURES = 64
+# Rows are asked for as many visits ahead as there is room for in a second-level cache, but
+# neither fewer nor more than these.
+_BYTES_AHEAD = 1 << 19
 _ROWS_AHEAD = 16
+_MOST_ROWS_AHEAD = 64
 
 
 class Visits(NamedTuple):
@@ -59,56 +62,83 @@ def generator_state(random_state):
 class Order:
     """The visits of the rows of a matrix in each epoch, shuffled or as the rows come.
 
-    A draw overwrites the arrays of the one before: fresh memory is slow at first touch.
+    A draw overwrites the order of the one before: fresh memory is slow at first touch.
     """
 
     def __init__(self, X, rows, shuffled):
         self._rows = rows
-        self._shuffled = shuffled
         self._block = block_length(len(rows), X.shape[1])
-        self._order = np.empty_like(rows if shuffled else rows[:0])
-        self._arrivals = np.empty_like(self._order if self._block > 1 else rows[:0])
+        self._order = np.empty_like(rows) if shuffled else None
+        self._n_ahead = _ROWS_AHEAD
+        if shuffled:
+            n_rows = int(_BYTES_AHEAD / max(bytes_per_row(X), 1.0))
+            self._n_ahead = min(max(n_rows, _ROWS_AHEAD), _MOST_ROWS_AHEAD)
 
     def draw(self, state):
-        """Return the visits of an epoch; blocks of neighbouring rows move as one first."""
+        """Return the visits of an epoch."""
         rows, order = self._rows, self._order
-        if not self._shuffled:
-            return Visits(rows, rows[_ROWS_AHEAD:])
-        if self._block == 1:
-            shuffle(rows, len(rows), order, state)
-            return Visits(order, order[_ROWS_AHEAD:])
-        starts = np.arange(0, len(rows), self._block)
-        shuffled_starts = np.empty_like(starts)
-        shuffle(starts, len(starts), shuffled_starts, state)
-        join_blocks(rows, shuffled_starts, self._block, self._arrivals)
-        window = self._block * BLOCKS_PER_WINDOW
-        shuffle(self._arrivals, window, order, state)
-        return Visits(order, self._arrivals[window:])
+        if order is None:
+            order = rows
+        elif self._block == 1:
+            shuffle(rows, order, state)
+        else:
+            starts = np.arange(0, len(rows), self._block)
+            shuffled_starts = np.empty_like(starts)
+            shuffle(starts, shuffled_starts, state)
+            interleave(rows, shuffled_starts, self._block, order, state)
+        return Visits(order, order[self._n_ahead :])
 
 
 @compiled
-def join_blocks(rows, starts, block, out):
-    """Write the `block` rows from each of `starts` on to `out`, one after the other."""
-    k = 0
-    for start in starts:
-        for i in range(start, min(start + block, rows.shape[0])):
-            out[k] = rows[i]
-            k += 1
+def advance(x):
+    """Return the next state of the generator.
+
+    It is Marsaglia's multiply-with-carry with multiplier 698769069 and period 2^60, whose
+    state never overflows 64 bits.
+    """
+    return 698769069 * (x & 0xFFFFFFFF) + (x >> 32)
 
 
 @compiled
-def shuffle(source, window, order, state):
-    """Write each `window` of `source` to `order`, any permutation with equal chance.
+def below(x, n):
+    """Return the random number from 0 to n - 1 that a state stands for."""
+    return ((x & 0xFFFFFFFF) * n) >> 32
 
-    The method is that of Fisher and Yates, from the inside out; the generator Marsaglia's
-    multiply-with-carry with multiplier 698769069 and period 2^60, whose state never
-    overflows 64 bits.
+
+@compiled
+def shuffle(source, out, state):
+    """Write `source` to `out`, in any order with equal chance (Fisher and Yates)."""
+    x = state[0]
+    for i in range(source.shape[0]):
+        x = advance(x)
+        j = below(x, i + 1)
+        out[i] = out[j]
+        out[j] = source[i]
+    state[0] = x
+
+
+@compiled
+def interleave(rows, starts, block, out, state):
+    """Write rows to `out`, those of `STREAMS` blocks at a time.
+
+    A block are the rows from one of `starts` on. They keep their order; where those of the
+    other blocks come between them is random, any way with equal chance.
     """
     x = state[0]
-    for start in range(0, source.shape[0], window):
-        for i in range(min(window, source.shape[0] - start)):
-            x = 698769069 * (x & 0xFFFFFFFF) + (x >> 32)
-            j = ((x & 0xFFFFFFFF) * (i + 1)) >> 32
-            order[start + i] = order[start + j]
-            order[start + j] = source[start + i]
+    turns = np.empty(STREAMS * block, dtype=np.int64)
+    n_done = 0
+    for first in range(0, starts.shape[0], STREAMS):
+        places = starts[first : first + STREAMS].copy()
+        n = 0
+        for stream in range(places.shape[0]):
+            for _ in range(min(block, rows.shape[0] - places[stream])):
+                x = advance(x)
+                j = below(x, n + 1)
+                turns[n] = turns[j]
+                turns[j] = stream
+                n += 1
+        for k in range(n):
+            out[n_done + k] = rows[places[turns[k]]]
+            places[turns[k]] += 1
+        n_done += n
     state[0] = x

@@ -3,7 +3,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skreg import SGDRegularizedRegressor
-from skreg._order import BLOCKS_PER_WINDOW, Order, block_length, generator_state
+from skreg._order import STREAMS, Order, block_length, generator_state, interleave
 from skreg._rows import as_rows
 
 
@@ -13,14 +13,14 @@ def state(seed=0):
 
 def order_of(rows, block, shuffled=True):
     """Return the order of rows of which `block` neighbours move as one."""
-    n_features = 4096 // block if block > 1 else 1
+    n_features = 4096 // block if block > 1 else 1  # of blocks of 64 rows or more
     assert block_length(len(rows), n_features) == block
     return Order(as_rows(sparse.csr_matrix((max(rows) + 1, n_features))), rows, shuffled)
 
 
 def test_orders_are_permutations_that_differ_and_repeat():
-    rows = np.arange(3, 2000, 2)
-    for block in (1, 20):
+    rows = np.arange(3, 9000, 2)
+    for block in (1, 102):
         generator, order = state(), order_of(rows, block)
         first, second = (order.draw(generator).order.copy() for _ in range(2))
         assert_array_equal(np.sort(first), rows)
@@ -39,30 +39,34 @@ def test_every_permutation_is_equally_likely():
 
 
 def test_two_levels_mix_far_and_near():
-    n, block = 20_000, 16
+    n, block = 100_000, 64
     order = order_of(np.arange(n), block).draw(state()).order
-    window = block * BLOCKS_PER_WINDOW
+    window = block * STREAMS
     places = order[: n // window * window].reshape(-1, window)
-    # Every window draws from the whole range, and neighbours are visited in a row no more
-    # often than in any shuffled window that holds them.
-    assert (
-        np.abs(places.mean(axis=1) - n / 2) < 5 * n / np.sqrt(12 * BLOCKS_PER_WINDOW)
-    ).all()
-    by_chance = 2 * (block - 1) / block / (window - 1)
-    assert (np.abs(np.diff(order)) == 1).mean() < 1.2 * by_chance
+    # Every window draws from the whole range, and a visit goes on with the block of the
+    # last one no more often than with another.
+    assert (np.abs(places.mean(axis=1) - n / 2) < 5 * n / np.sqrt(12 * STREAMS)).all()
+    assert (np.diff(order) == 1).mean() < 1.1 / STREAMS
+    # All ways to mix two blocks of two are equally likely.
+    starts, out, generator, counts = np.array([0, 2]), np.empty(4, int), state(), {}
+    for _ in range(6000):
+        interleave(np.arange(4), starts, 2, out, generator)
+        counts[tuple(out)] = counts.get(tuple(out), 0) + 1
+    assert len(counts) == 6
+    assert max(abs(count - 1000) for count in counts.values()) < 130  # 4.5 deviations
     # And a row's place in the order says nothing about the row.
     assert abs(np.corrcoef(np.arange(n), order)[0, 1]) < 0.1
 
 
 def test_rows_are_asked_for_before_their_visit():
-    rows = np.arange(1000, 3000)
-    for block in (1, 16):
+    rows = np.arange(1000, 5000)
+    for block in (1, 64):
         order, arrivals = order_of(rows, block).draw(state())
-        place = np.empty(3000, dtype=int)
-        place[order] = np.arange(2000)
+        place = np.empty(5000, dtype=int)
+        place[order] = np.arange(4000)
         assert (place[arrivals] > np.arange(len(arrivals))).all()
         unasked = np.setdiff1d(rows, arrivals)
-        assert place[unasked].max() < max(16, block * BLOCKS_PER_WINDOW)
+        assert place[unasked].max() < 64
         part = order_of(rows, block).draw(state()).part(100, 200)
         assert_array_equal(part.order, order[100:200])
         assert_array_equal(part.arrivals, arrivals[100:200])
@@ -78,7 +82,8 @@ def test_without_shuffling_rows_come_in_storage_order():
 def test_small_matrices_are_shuffled_row_by_row():
     assert block_length(100, 10) == 1
     assert block_length(100_000, 40) == 102
-    assert block_length(2_000, 1000) == block_length(2_000, 1_000_000) == 16
+    assert block_length(2_000, 1000) == 1
+    assert block_length(3_000, 1000) == block_length(3_000, 1_000_000) == 64
     assert block_length(10_000, 0) == 1
 
 
