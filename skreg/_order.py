@@ -23,7 +23,7 @@ STREAMS = 8
 _LARGEST_BLOCK = 128
 # The order must not depend on the storage. Rows of more features count as so many values:
 # they may be sparse.
-_MANY_FEATURES = 64
+_MANY_FEATURES = 100
 # Rows are asked for as many visits ahead as there is room for in a second-level cache, but
 # neither fewer nor more than these.
 _BYTES_AHEAD = 1 << 19

@@ -13,7 +13,7 @@ def state(seed=0):
 
 def order_of(rows, block, shuffled=True):
     """Return the order of rows of which `block` neighbours move as one."""
-    n_features = 4096 // block if block > 1 else 1  # of blocks of 64 rows or more
+    n_features = 4096 // block if block > 1 else 1  # of blocks of 40 rows or more
     assert block_length(len(rows), n_features) == block
     return Order(as_rows(sparse.csr_matrix((max(rows) + 1, n_features))), rows, shuffled)
 
@@ -39,7 +39,7 @@ def test_every_permutation_is_equally_likely():
 
 
 def test_two_levels_mix_far_and_near():
-    n, block = 100_000, 64
+    n, block = 50_000, 64
     order = order_of(np.arange(n), block).draw(state()).order
     window = block * STREAMS
     places = order[: n // window * window].reshape(-1, window)
@@ -82,8 +82,8 @@ def test_without_shuffling_rows_come_in_storage_order():
 def test_small_matrices_are_shuffled_row_by_row():
     assert block_length(100, 10) == 1
     assert block_length(100_000, 40) == 102
-    assert block_length(2_000, 1000) == 1
-    assert block_length(3_000, 1000) == block_length(3_000, 1_000_000) == 64
+    assert block_length(1_000, 1000) == 1
+    assert block_length(3_000, 1000) == block_length(3_000, 1_000_000) == 40
     assert block_length(10_000, 0) == 1
 
 
