@@ -82,8 +82,9 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         beyond the twentieth each time their number has grown by a tenth. With "svrg",
         problems of fewer than 100 000 values are solved to rounding beyond `tol`.
     shuffle : bool, default=True
-        Whether to visit the rows of each epoch in a new random order. In a matrix larger
-        than a processor's cache, blocks of neighbouring rows are moved together first.
+        Whether to visit the rows of each epoch in a new random order. If they are too many
+        for a processor's cache, blocks of 40 to 128 neighbours come in random order, and
+        the rows of eight blocks at a time mixed at random.
     verbose : int, default=0
         If positive, print a line after each epoch.
     epsilon : float, default=0.1
