@@ -9,6 +9,7 @@ from scipy import sparse
 from skreg._kernels import Iterate, Strengths, Sums
 from skreg._rows import settle
 
+_FEATURES_AT_A_TIME = 1 << 14
 # Weights that began at 0 are out of scale for no more steps than these.
 _TENTATIVE = 100
 
@@ -138,15 +139,19 @@ class SGDState:
         """Forget half of what the threshold has in store at weights of 0; keep the rest.
 
         The weights stay the same, and so do the sums over iterates. Those that overflow are
-        for others to see.
+        for others to see. Many features take no memory of their size.
         """
         iterate, sums = self.iterate, self.sums
-        if sums is not None:  # a part of the sums is still in the raw weights
-            with np.errstate(over="ignore", invalid="ignore"):
-                sums.coef[...] += sums.scale * iterate.coef
+        for start in range(0, len(iterate.coef), _FEATURES_AT_A_TIME):
+            part = slice(start, start + _FEATURES_AT_A_TIME)
+            coef = iterate.coef[part]
+            if sums is not None:  # a part of the sums is still in the raw weights
+                with np.errstate(over="ignore", invalid="ignore"):
+                    sums.coef[part] += sums.scale * coef
+            coef += self.settled(iterate._replace(coef=coef, scale=1.0))
+            coef *= 0.5
+        if sums is not None:
             self.sums = sums._replace(scale=0.0 * sums.scale)
-        iterate.coef[...] += self.settled(iterate._replace(scale=1.0))
-        iterate.coef[...] *= 0.5
         self.iterate = iterate._replace(threshold=0.5 * iterate.threshold)
 
     @staticmethod
