@@ -17,7 +17,8 @@ A loss states
                         root of ``u = derivative(y, a - q * u)``, where the argument ``u``
                         is a guess,
     slope_bound         the largest derivative of a regression loss, None if unbounded
-                        (targets -1 and +1 have a scale of their own: None, too).
+                        (targets -1 and +1 have a scale of their own: None, too),
+    forgives            the largest error of a regression that costs nothing.
 
 A new loss is one class and one line in a registry at the end of this file; parameter
 validation, error messages, documentation and tests read the registries.
@@ -36,11 +37,15 @@ from numba.extending import overload
 class Loss(NamedTuple):
     """A loss without parameters."""
 
+    forgives = 0.0
+
 
 class LossWithEpsilon(NamedTuple):
     """A loss of a certain width."""
 
     epsilon: float
+
+    forgives = 0.0
 
 
 class HalfSquaredError(Loss):
@@ -104,6 +109,10 @@ class EpsilonInsensitive(LossWithEpsilon):
     max_curvature = None
     slope_bound = 1.0
 
+    @property
+    def forgives(self):
+        return self.epsilon
+
     def value(self, y, p):
         return max(abs(p - y) - self.epsilon, 0.0)
 
@@ -131,6 +140,10 @@ class SquaredEpsilonInsensitive(LossWithEpsilon):
 
     max_curvature = 2.0
     slope_bound = None
+
+    @property
+    def forgives(self):
+        return self.epsilon
 
     def value(self, y, p):
         return max(abs(p - y) - self.epsilon, 0.0) ** 2

@@ -219,6 +219,9 @@ class Course:
         self._start = null.objective_at_zero
         if first is not None:
             self._start = max(self._start, first.objective)
+        # Where a loss forgives all errors of the start, this is as much as it would see.
+        loss = descent.problem.loss
+        self._reference = max(self._start, loss.value(0.0, 2.0 * loss.forgives))
         # A perfect intercept-only model leaves nothing to compare with but rounding: the
         # objective of predictions that are right to a thousand units in the last place.
         rounding = (1e3 * np.finfo(np.float64).eps) ** 2 * null.objective_at_zero
@@ -250,7 +253,7 @@ class Course:
 
         If there was a look, `seen` holds the weights, the intercept and the certificate.
         """
-        if seen is not None and not seen[-1].objective <= _DIVERGED * self._start:
+        if seen is not None and not seen[-1].objective <= _DIVERGED * self._reference:
             raise DivergenceError
         self.n_epochs += 1
         self._seconds += seconds
@@ -320,7 +323,8 @@ class Course:
     def _warning(self, certificate):
         stopping, descent, start = self._stopping, self._descent, self._start
         epoch, target = self.n_epochs, self.target
-        worse = certificate.objective > start * (_SUSPECT if stopping.tol is None else 1.0)
+        suspect = _SUSPECT if stopping.tol is None else 1.0
+        worse = certificate.objective > suspect * self._reference
         if self._converged or (stopping.tol is None and not worse):
             return None
         measure = "duality gap" if np.isfinite(certificate.gap) else "KKT residual"

@@ -61,6 +61,10 @@ def test_loss_is_convex_and_facts_bound_it(name):
         assert 0.9 * loss.max_curvature < steepness.max() <= loss.max_curvature + 1e-9
     if loss.slope_bound is not None:
         assert np.abs(slopes).max() == loss.slope_bound
+    errors = np.linspace(0.0, 5.0, 501)
+    free = [loss.value(0.7, 0.7 + e) < 1e-30 for e in errors]
+    if name not in CLASSIFICATION_LOSSES:
+        assert_allclose(errors[free].max(), loss.forgives, atol=0.01)
 
 
 @pytest.mark.parametrize("name", LOSSES)

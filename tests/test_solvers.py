@@ -348,6 +348,16 @@ def test_verbose_prints_a_line_per_epoch(offset_problem, capsys):
     assert "non-zeros 15/15" in lines[-1]
 
 
+@pytest.mark.parametrize("loss", ["epsilon_insensitive", "squared_epsilon_insensitive"])
+def test_leaving_a_start_without_any_loss_is_no_divergence(loss):
+    for seed in range(10):  # not every order leaves it
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(200, 5)), rng.uniform(-0.09, 0.09, 200)
+        model = SGDRegularizedRegressor(loss, solver="sgd", max_iter=2, tol=None)
+        model.set_params(random_state=seed).fit(X, y)
+        assert model.objective_ < 0.01
+
+
 def test_warm_start_at_the_optimum_is_no_divergence(rng):
     X = rng.normal(size=(60, 4))
     model = SGDRegularizedRegressor(average=True, random_state=0)
