@@ -6,6 +6,11 @@ objective itself (squared error), more of them when the model proves poor, and i
 as long as it serves (Byrd et al. 2011). Otherwise, or if few products with it suffice,
 conjugate gradients move the weights that are not 0, or ought not to be, and none across 0
 (Andrew and Gao 2007).
+
+Conjugate gradients leave most where the objective is stiffest: at the features that nearly
+all sparse rows have. A duality gap is as large as the largest such rest, so it stays large
+long after the objective is at its minimum. A small matrix of these features removes it,
+once steps no longer make weights 0.
 """
 
 import numpy as np
@@ -15,8 +20,13 @@ from scipy.linalg.blas import dger
 from skreg._kernels import curvature_pass, hessian_product
 from skreg._losses import HalfSquaredError
 from skreg._objective import feature_curvatures, look
-from skreg._quadratic import minimize_quadratic, mirror, violations
-from skreg._rows import CSR, add_gram, check_squares, mean_squares
+from skreg._quadratic import (
+    minimize_quadratic,
+    mirror,
+    shortest_solution,
+    violations,
+)
+from skreg._rows import CSR, add_gram, check_squares, mean_squares, take_columns
 
 _STEPS = 30
 _HALVINGS = 30
@@ -36,9 +46,14 @@ _FAIR = 0.5
 # Where a loss is flat, or nearly so, a model is curved by this part of the loss's largest
 # curvature, so that each step has an end.
 _SMALLEST_CURVATURE = 1e-7
-# What conjugate gradients leave of the gradient, and how many products they may take.
+# What conjugate gradients leave of the gradient, and how many products they may take: few
+# as long as steps make weights 0, which spoils what an exact step would gain, then twice as
+# many after each step.
 _CG_TOLERANCE = 0.15
-_CG_PRODUCTS = 30
+_CG_PRODUCTS = 8
+_MOST_CG_PRODUCTS = 128
+# The matrix of so many stiff features of sparse rows costs about as much as a product.
+_STIFF_FEATURES = 48
 # After so many, their pace is known well enough to give up; a model that is the objective
 # itself is solved until the gap is about this part of the target, squared.
 _CG_TRIAL = 4
@@ -65,6 +80,8 @@ class Newton:
         self._max_rounds = 200 if self._quadratic else 10
         self._matrix = None
         self._diagonal = None
+        self._stiff = None
+        self._n_products = _CG_PRODUCTS
 
     def move_to(self, problem, coef, intercept, explicit, view=None):
         """Go on from other weights, or under another penalty, with the matrix held."""
@@ -79,7 +96,7 @@ class Newton:
         """Step until the gap is at most `target`, or no step helps any more."""
         problem = self.problem
         for _ in range(_STEPS):
-            before = self.view.certificate.distance
+            before, support = self.view.certificate.distance, self.coef != 0.0
             if before <= target > 0.0:
                 return
             exact = is_exact(self.view)
@@ -91,8 +108,12 @@ class Newton:
             if self._explicit:
                 improved = self._step(*self._model_direction(target))
             else:
-                *step, _ = self._cg_direction(_CG_TOLERANCE, _CG_PRODUCTS, _CG_PRODUCTS)
+                most = self._n_products
+                *step, _ = self._cg_direction(_CG_TOLERANCE, most, most)
                 improved = self._step(*step)
+                dropped = support.any() and not self.coef[support].all()
+                more = min(2 * most, _MOST_CG_PRODUCTS)
+                self._n_products = _CG_PRODUCTS if dropped else more
             n_looks = self._n_sampled * len(self.coef) / (MATRIX_SPEED * len(problem.rows))
             served = self._steps_left(before, target) <= n_looks + _STEPS_OF_A_NEW_MATRIX
             whole = self._n_sampled == len(problem.rows)
@@ -234,21 +255,41 @@ class Newton:
 
         diagonal = self._diagonal + np.append(np.full(len(coef), problem.l2), 0.0)
         diagonal[diagonal <= 0.0] = 1.0
-        step, n_products = conjugate_gradients(
+        step, rest, n_products = conjugate_gradients(
             hessian, -left, diagonal, tolerance, least, most
         )
+        if isinstance(problem.X, CSR) and self._n_products > _CG_PRODUCTS:
+            self._soften(step, rest, moves, rows, curvatures)
         signs = None
         if problem.l1 > 0.0:
             signs = np.where(coef != 0.0, np.sign(coef), -np.sign(left[:-1]))
         return step[:-1], float(step[-1]), signs, n_products
 
+    def _soften(self, step, rest, moves, rows, curvatures):
+        """Solve for the stiffest features, and the intercept, what is left of the model."""
+        problem = self.problem
+        if self._stiff is None:
+            diagonal = np.where(moves, self._diagonal, 0.0)[:-1]
+            stiff = np.argsort(-diagonal, kind="stable")[:_STIFF_FEATURES]
+            stiff = np.sort(stiff[diagonal[stiff] > 0.0])
+            self._stiff = stiff, take_columns(problem.X, stiff)
+        stiff, columns = self._stiff
+        matrix = np.zeros((len(stiff) + 1,) * 2)
+        add_gram(columns, rows, curvatures, matrix)
+        mirror(matrix)
+        matrix.flat[: -1 : len(matrix) + 1] += problem.l2
+        features = np.append(stiff, len(step) - 1)
+        kept = moves[features]
+        features = features[kept]
+        step[features] += shortest_solution(matrix[np.ix_(kept, kept)], rest[features])
+
 
 def conjugate_gradients(product, right_side, diagonal, tolerance, least, most):
     """Solve a positive semidefinite system, preconditioned by its diagonal.
 
-    Return the solution, whose residual is at most `tolerance` times the right side, and
-    the number of products it took. Return `most` and what there is if the number would be
-    larger, or after `least` of them seems to become larger.
+    Return the solution, its residual, which is at most `tolerance` times the right side,
+    and the number of products it took. Return `most` and what there is if the number would
+    be larger, or after `least` of them seems to become larger.
     """
     solution, direction = np.zeros_like(right_side), np.zeros_like(right_side)
     residual, lengths = right_side.copy(), []
@@ -256,7 +297,7 @@ def conjugate_gradients(product, right_side, diagonal, tolerance, least, most):
         scaled = residual / diagonal
         lengths.append(np.sqrt(residual @ scaled))
         if lengths[-1] <= tolerance * lengths[0]:
-            return solution, n_products
+            return solution, residual, n_products
         half = n_products // 2
         pace = np.log(lengths[half] / lengths[-1]) * (most - n_products)
         way = np.log(lengths[-1] / (tolerance * lengths[0])) * (n_products - half)
@@ -268,11 +309,11 @@ def conjugate_gradients(product, right_side, diagonal, tolerance, least, most):
         image = product(direction)
         bend = direction @ image
         if not bend > 0.0:
-            return solution, n_products
+            return solution, residual, n_products
         size = lengths[-1] ** 2 / bend
         solution += size * direction
         residual -= size * image
-    return solution, most
+    return solution, residual, most
 
 
 def left_open(problem, coef, view):

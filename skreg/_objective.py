@@ -102,11 +102,19 @@ class View(NamedTuple):
 
     def under(self, problem, coef, curvatures):
         """Return the view of the same weights under another penalty, without a pass."""
-        loss = self.certificate.loss
+        return self._with(problem, coef, self.gradients, curvatures)
+
+    def of_columns(self, columns, problem, coef, curvatures):
+        """Return the view of a problem of some features only, where all others are 0."""
+        kept = np.append(columns, self.gradients.shape[1] - 1)
+        return self._with(problem, coef, self.gradients[:, kept], curvatures)
+
+    def _with(self, problem, coef, gradients, curvatures):
         certificate = _certificate_from(
-            problem, coef, loss, self.slopes, self.gradients, curvatures
+            problem, coef, self.certificate.loss, self.slopes, gradients, curvatures
         )
-        return self._replace(certificate=certificate)
+        gradient = gradients.sum(axis=0)
+        return View(certificate, self.raw_predictions, self.slopes, gradient, gradients)
 
 
 def certify(problem, coef, intercept, curvatures):

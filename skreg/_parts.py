@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import eigh
 
-from skreg._objective import Problem
+from skreg._objective import Problem, feature_curvatures
 from skreg._rows import (
     CSR,
     as_rows,
@@ -63,6 +63,11 @@ class Columns:
     def restrict(self, coef):
         """Return the weights of the features kept."""
         return coef[self._columns]
+
+    def view(self, whole, coef):
+        """Return the `View` of the problem, from that of the whole one at `coef`."""
+        problem, curvatures = self.problem, feature_curvatures(self.problem)
+        return whole.of_columns(self._columns, problem, self.restrict(coef), curvatures)
 
     def expand(self, coef):
         """Return weights of all features."""

@@ -47,7 +47,7 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, max_rounds=2
     if n == 0:
         return coef
     if l1 == 0.0:
-        return coef - _shortest_solution(hessian, slopes)
+        return coef - shortest_solution(hessian, slopes)
     curvatures = np.maximum(hessian.diagonal(), np.finfo(np.float64).tiny)
     last_decrease, last_signs = np.inf, np.sign(start)
     least_sweeps = _SMALL_WORK // n**2
@@ -156,7 +156,7 @@ def _newton_step(hessian, coef, slopes, l1, support):
     return new, piece == 0
 
 
-def _shortest_solution(matrix, right_side):
+def shortest_solution(matrix, right_side):
     """Solve a symmetric, positive semidefinite system.
 
     Of many solutions, take the shortest in units that give the matrix a diagonal of 1.

@@ -318,6 +318,7 @@ class SVRG:
         explicit = size <= self._largest_matrix or self._rotates
         self._row_steps = None
         self._polished = is_exact(self._view)
+        view = None
         if self._rotates:
             self._rotation = self._rotation or Rotation(self.problem)
             part = self._rotation
@@ -328,7 +329,9 @@ class SVRG:
             return self._accept(newton.coef, newton.intercept, newton.view)
         else:
             part = self._take(np.sort(np.argpartition(-wanted, size)[:size]))
-        newton = Newton(part.problem, part.restrict(self._coef), self._intercept, explicit)
+            view = part.view(self._view, self._coef)
+        coef = part.restrict(self._coef)
+        newton = Newton(part.problem, coef, self._intercept, explicit, view)
         first_gap = newton.view.certificate.distance
         newton.run(max(_OF_TARGET * target, _OF_GAP * first_gap))
         coef = part.expand(newton.coef)

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from skreg import SGDRegularizedRegressor
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg._newton import Newton, conjugate_gradients
+from skreg._newton import Newton, conjugate_gradients, left_open
 from skreg._objective import Problem, look
 from skreg._rows import as_rows
 
@@ -213,10 +213,11 @@ def test_conjugate_gradients_solve_a_system(rng):
     A = rng.normal(size=(30, 20))
     matrix, b = A.T @ A, rng.normal(size=20)
     diagonal = matrix.diagonal().copy()
-    solution, n_products = conjugate_gradients(
+    solution, rest, n_products = conjugate_gradients(
         lambda v: matrix @ v, b, diagonal, 1e-10, 100, 100
     )
     assert_allclose(solution, np.linalg.solve(matrix, b), rtol=1e-6)
+    assert_allclose(rest, b - matrix @ solution, atol=1e-10)
     assert 4 < n_products < 40
 
 
@@ -230,10 +231,44 @@ def test_conjugate_gradients_give_up_when_the_pace_is_too_slow(rng, spread):
         products.append(v)
         return matrix @ v
 
-    _, n_products = conjugate_gradients(product, b, matrix.diagonal(), 1e-4, 4, 40)
+    *_, n_products = conjugate_gradients(product, b, matrix.diagonal(), 1e-4, 4, 40)
     assert n_products == (1 if spread == 0.0 else 40)
     assert len(products) <= 20
-    assert conjugate_gradients(product, b, matrix.diagonal(), 1e-4, 4, 0)[1] == 0
+    assert conjugate_gradients(product, b, matrix.diagonal(), 1e-4, 4, 0)[2] == 0
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("l1", "l2"), PENALTIES)
+def test_a_step_solves_its_model_for_the_stiffest_features(
+    rng, l1, l2, fit_intercept, monkeypatch
+):
+    monkeypatch.setattr("skreg._newton._STIFF_FEATURES", 5)
+    X = rng.normal(size=(300, 40)) * (rng.random((300, 40)) < np.linspace(1.0, 0.05, 40))
+    X[:, 3] = X[:, 2]  # a solution of many
+    y = np.where(X @ rng.normal(size=40) > 0.3, 1.0, -1.0)
+    problem = Problem(
+        as_rows(sparse.csr_matrix(X)), y, np.ones(300), np.arange(300),
+        make_loss("log_loss"), l1 / 10, l2 / 10, fit_intercept,
+    )  # fmt: skip
+    newton = from_zero(problem, False)
+    left = left_open(problem, newton.coef, newton.view)
+    moves = left != 0.0
+    curvatures = 0.25 / 300  # of the log loss where all predictions are 0
+    Z = np.column_stack([X, np.ones(300)]) * moves
+    hessian = curvatures * Z.T @ Z + np.diag(np.append(np.full(40, l2 / 10), 0.0)) * moves
+
+    def rest_of_step():
+        direction, shift, *_ = newton._cg_direction(0.5, 2, 2)
+        rest = np.abs(left + hessian @ np.append(direction, shift))[moves]
+        return rest, np.argsort(-np.where(moves, hessian.diagonal(), 0.0)[:-1])[:5]
+
+    rough, stiff = rest_of_step()
+    newton._n_products *= 2  # after a step that left no weight at 0
+    fine, _ = rest_of_step()
+    places = np.cumsum(moves)[stiff] - 1
+    assert fine[places].max() < 1e-14 < rough[places].max()
+    if fit_intercept:
+        assert fine[-1] < 1e-14
 
 
 @pytest.mark.parametrize(("l1", "l2"), PENALTIES)

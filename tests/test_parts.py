@@ -6,7 +6,7 @@ from scipy import sparse
 
 from skreg._losses import make_loss
 from skreg._newton import Newton
-from skreg._objective import Problem, certify
+from skreg._objective import Problem, certify, look
 from skreg._parts import Columns, Rotation, without_empty_features
 from skreg._rows import as_rows
 
@@ -39,6 +39,9 @@ def test_columns_are_the_problem_with_zeros_elsewhere(rng, storage):
         "squared_error", X, problem.y, whole, 0.3, 0.05, 0.1, problem.sample_weight
     )
     assert_allclose(seen.objective, expected)
+    view = part.view(look(problem, whole, 0.3, None), whole)
+    for one, other in zip(view, look(part.problem, small, 0.3, None), strict=True):
+        assert_allclose(one, other, rtol=1e-12)
 
 
 def test_empty_features_are_left_out_if_they_are_many(rng):
