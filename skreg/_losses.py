@@ -37,7 +37,9 @@ from numba.extending import overload
 class Loss(NamedTuple):
     """A loss without parameters."""
 
-    forgives = 0.0
+    @property
+    def forgives(self):
+        return 0.0
 
 
 class LossWithEpsilon(NamedTuple):
@@ -45,7 +47,9 @@ class LossWithEpsilon(NamedTuple):
 
     epsilon: float
 
-    forgives = 0.0
+    @property
+    def forgives(self):
+        return 0.0
 
 
 class HalfSquaredError(Loss):
