@@ -173,7 +173,7 @@ def _clock(state):
         "n_averaged",
     )
     numbers = tuple(getattr(state, name) for name in names)
-    kinds = state.n_tentative > 0, state.sums is None
+    kinds = state.from_zero, state.sums is None
     return numbers, kinds, tuple(state.generator.tolist())
 
 

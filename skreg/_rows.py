@@ -177,22 +177,24 @@ def _add_squares_of_csr(data, indices, indptr, weights, out):
             out[indices[j]] += weights[i] * np.float64(data[j]) * np.float64(data[j])
 
 
-def row_norms_squared(X):
-    """Return the squared norm of each row."""
+def row_norms_squared(X, rows=None):
+    """Return the squared norm of each row, or of `rows`."""
     if not isinstance(X, CSR):
-        return np.einsum("ij,ij->i", X, X, dtype=np.float64)
-    norms = np.empty(X.shape[0])
-    _norms_of_csr(X.data, X.indptr, norms)
+        block = X if rows is None else X[rows]
+        return np.einsum("ij,ij->i", block, block, dtype=np.float64)
+    rows = np.arange(X.shape[0]) if rows is None else rows
+    norms = np.empty(len(rows))
+    _norms_of_csr(X.data, X.indptr, rows, norms)
     return norms
 
 
 @compiled
-def _norms_of_csr(data, indptr, out):
-    for i in range(out.shape[0]):
+def _norms_of_csr(data, indptr, rows, out):
+    for k in range(rows.shape[0]):
         total = 0.0
-        for j in range(indptr[i], indptr[i + 1]):
+        for j in range(indptr[rows[k]], indptr[rows[k] + 1]):
             total += np.float64(data[j]) * np.float64(data[j])
-        out[i] = total
+        out[k] = total
 
 
 def checked_row_norms(X, rows):

@@ -242,6 +242,8 @@ class SGD:
         if self._eta0 is None:
             reaches = relative * (step_sizes * squared + intercept_steps)
             penalty_steps = step_sizes / (1.0 + self._curvature * reaches)
+            if self.problem.loss.slope_bound is None:  # else slopes are not as short
+                penalty_steps *= relative
         self._check_shrinkage(step_sizes)
         self._last_step_size = float(step_sizes[-1])
         steps = step_sizes, relative, intercept_steps, reaches, penalty_steps
@@ -255,7 +257,7 @@ class SGD:
         When the undecayed step falls below half of what it was, all that has happened so
         far is scaled down with it, as if steps had been as short as that before. But after
         the first few rows only if that does the next one good: weights that predict it are
-        in scale.
+        in scale. Weights that were not 0 at the start came from elsewhere, and stay.
         """
         state = self.state
         if eta0 is None:
@@ -270,9 +272,10 @@ class SGD:
                 state.longest_step = float(longest[stop - start - 1])
                 yield plan.part(start, stop)
             if stop < n:
-                factor = float(eta0[stop]) / state.longest_step
-                tentative = stop < state.n_tentative
-                self._scale_down(factor, None if tentative else plan.order[stop])
+                if state.from_zero:
+                    factor = float(eta0[stop]) / state.longest_step
+                    tentative = stop < state.n_tentative
+                    self._scale_down(factor, None if tentative else plan.order[stop])
                 state.longest_step = float(eta0[stop])
             start = stop
 

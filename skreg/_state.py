@@ -7,11 +7,13 @@ import numpy as np
 from scipy import sparse
 
 from skreg._kernels import Iterate, Strengths, Sums
-from skreg._rows import settle
+from skreg._rows import row_norms_squared, settle
 
 _FEATURES_AT_A_TIME = 1 << 14
 # Weights that began at 0 are out of scale for no more steps than these.
 _TENTATIVE = 100
+# Of many rows, about so many tell how long they are.
+_MEASURED_ROWS = 1000
 
 
 class SGDSettings(NamedTuple):
@@ -56,6 +58,23 @@ class SGDState:
         iterate = Iterate(coef, 1.0, 0.0, float(intercept))
         generator = generator.copy()
         return cls(iterate, generator, from_zero=not coef.any(), models=(model,))
+
+    def has_seen(self, problem):
+        """Take note of the scale of rows from which the weights were learned elsewhere.
+
+        Steps on further rows then begin in that scale.
+        """
+        rows, y = problem.rows, problem.y[problem.rows]
+        some = rows[:: max(1, len(rows) // _MEASURED_ROWS)]
+        lengths = np.sqrt(row_norms_squared(problem.X, some))
+        weights = problem.sample_weight
+        self.n_weighed = len(rows)
+        self.first_weight = float(weights[rows[0]])
+        self.weight_sum = float(weights[rows].sum() / self.first_weight)
+        mean_length = np.average(lengths, weights=weights[some])
+        self.length_sum = float(self.weight_sum * mean_length)
+        self.target_range[:] = y.min(), y.max()
+        self.from_zero = False
 
     def forget_memory(self):
         """Go on with plain steps from where AdaGrad steps have led."""

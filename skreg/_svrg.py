@@ -139,6 +139,7 @@ class SVRG:
         """The state from which plain steps would go on."""
         state = SGDState.start(*self.weights(), self._generator, *self._models)
         state.n_steps = self._n_turns * len(self.problem.rows)
+        state.has_seen(self.problem)
         return state
 
     def weights(self):

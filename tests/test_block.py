@@ -328,16 +328,15 @@ def test_no_class_depends_on_its_neighbours(average):
         assert_array_equal(together.intercept_, threads.intercept_)
 
 
-def test_a_start_from_some_weights_joins_classes_later(rng):
+def test_given_weights_keep_classes_apart_from_those_that_begin_at_zero(rng):
     X, y = data(rng)
     start = rng.normal(size=(4, 40))
     start[0] = 0.0
     model = SGDRegularizedClassifier(
         solver="sgd", max_iter=1, tol=None, random_state=0, warm_start=True
     ).fit(X, y, coef_init=start)
-    assert len(model._states) == 2
     model.fit(X, y)
-    assert len(model._states) == 1
+    assert len(model._states) == 2
     for k in range(4):
         alone = clone(model).fit(X, y == k, coef_init=start[k : k + 1]).fit(X, y == k)
         assert_allclose(model.coef_[k], alone.coef_[0], rtol=1e-8, atol=1e-12)

@@ -486,3 +486,44 @@ def test_adaptive_means_go_on_with_their_clock(max_iter):
         with pytest.warns(ConvergenceWarning):
             steps = model.fit(X, y).t_
         assert model.partial_fit(X, y).t_ == steps + 80
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("shortness", [0.3, 0.01])
+def test_a_short_first_row_does_not_spoil_what_was_learned(shortness, storage):
+    """Steps after a fit begin in the scale of its rows, not in that of the next row."""
+    rng = np.random.default_rng(0)
+    w, X = rng.normal(size=20), rng.normal(size=(2000, 20))
+    y = X @ w + rng.normal(size=2000)
+    model = SGDRegularizedRegressor(random_state=0).fit(storage(X), y)
+    first = model.score(storage(X), y)
+    for seed in range(10):
+        batch = np.random.default_rng(seed).normal(size=(10, 20))
+        batch[0] *= shortness
+        targets = batch @ w + np.random.default_rng(seed).normal(size=10)
+        other = pickle.loads(pickle.dumps(model)).partial_fit(storage(batch), targets)
+        assert other.score(storage(X), y) > first - 0.01
+
+
+def test_given_weights_are_not_scaled_down(rng):
+    """Rows that turn out to be longer scale down what steps have led to, and no more."""
+    X = rng.normal(size=(50, 3))
+    X[0] *= 1e-3
+    w = np.array([1.0, -2.0, 3.0])
+    model = SGDRegularizedRegressor(solver="sgd", shuffle=False, max_iter=1, tol=None)
+    model.set_params(penalty=None, fit_intercept=False).fit(X, X @ w, coef_init=w)
+    assert_allclose(model.coef_, w, rtol=1e-12)
+
+
+def test_the_penalty_of_a_row_has_its_weight():
+    """Heavy rows take implicit steps; light ones must not bring the penalty alone."""
+    X, l2 = np.array([[1.0, 0.0], [1.0, 0.0]]), 0.3
+    model = SGDRegularizedRegressor(
+        solver="sgd", alpha=l2, fit_intercept=False, max_iter=1, tol=None, shuffle=False
+    )
+    model.fit(X, [2.0, 3.0], coef_init=[0.0, 1.0], sample_weight=[1.0, 3.0])
+    first, second = 1.0 / 3.0, 1.0 / 3.0 / (1.0 + l2 / 3.0)  # step sizes
+    second *= 3.0 / 2.0  # the weight, relative to the mean so far
+    shares = [step / (1.0 + step) for step in (first, second)]
+    expected = 1.0 / ((1.0 + shares[0] * l2) * (1.0 + shares[1] * l2))
+    assert_allclose(model.coef_[1], expected, rtol=1e-12)
