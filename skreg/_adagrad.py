@@ -196,6 +196,16 @@ class AdaGrad(SGD):
         etas = self._eta0 * np.ldexp(1.0 / _WIDTH, exponents[starts])
         return list(zip(starts.tolist(), stops.tolist(), etas.tolist(), strict=True))
 
+    def _target_widths(self, order):
+        """Return at each row how far apart the targets so far are."""
+        y, seen = self.problem.y[order], self.state.target_range
+        if not self.problem.fit_intercept:  # predictions start at 0
+            seen[:] = min(seen[0], 0.0), max(seen[1], 0.0)
+        low = np.minimum(seen[0], np.minimum.accumulate(y))
+        high = np.maximum(seen[1], np.maximum.accumulate(y))
+        seen[:] = low[-1], high[-1]
+        return high - low
+
     def _rescale(self, eta):
         """Change all steps, and no weight."""
         memory = self.state.memory

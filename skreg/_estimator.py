@@ -240,6 +240,7 @@ class SGDRegularizedModel(BaseEstimator):
                 f"{self.validation_fraction} of {len(rows)} rows: {error} Change "
                 "validation_fraction or set early_stopping=False."
             ) from error
+        train.sort()  # with shuffle=False rows come in their order
         return train, Validation(X[held_out], y[held_out], weights[held_out])
 
     def _given_validation(self, X_val, y_val, *, numeric):

@@ -229,7 +229,8 @@ class SGD:
             length_sums = _running_sum(state.length_sum, weights * np.sqrt(squared))
             mean_lengths = length_sums / (sums - state.unmeasured)
             state.length_sum = float(length_sums[-1])
-            eta0, intercept_eta0 = self._first_steps(order, mean_lengths**2)
+            reach = self._reach(order, weights)
+            eta0, intercept_eta0 = self._first_steps(mean_lengths**2, reach)
             step_sizes = eta0 * self._schedule(t, eta0, parameters)
             # Large steps find the intercept soon; later they would only add noise.
             intercept_steps = intercept_eta0 / (1.0 + t / _INTERCEPT_HORIZON)
@@ -324,22 +325,21 @@ class SGD:
             state.length_sum, state.unmeasured = 0.0, state.weight_sum
         return relative, weights, sums
 
-    def _first_steps(self, order, squared_length):
+    def _first_steps(self, squared_length, reach):
         """Return undecayed steps of the weights and the intercept."""
         problem = self.problem
         curvature = problem.loss.max_curvature or 1.0
         classifies = type(problem.loss) in CLASSIFICATION_LOSSES.values()
         step = _CLASSIFICATION_STEP if classifies else _REGRESSION_STEP
-        reach = self._reach(order)
         bounds = curvature * squared_length
         if self.settings.subgradient:  # L2 must not carry weights across 0
             bounds += 2.0 * step * reach * problem.l2
-        none = np.zeros(len(order))  # where all rows are 0 so far
+        none = np.zeros(len(bounds))  # where all rows are 0 so far
         moves = (bounds > 0.0) & (squared_length > 0.0)
         step_sizes = np.divide(step * reach, bounds, out=none, where=moves)
         return step_sizes, _INTERCEPT_STEP * reach / curvature
 
-    def _reach(self, order):
+    def _reach(self, order, weights):
         """Return by how much slopes are too flat to move predictions across the targets.
 
         The slope of the squared error grows with the distance from the target. A loss of
@@ -347,21 +347,24 @@ class SGD:
         """
         loss = self.problem.loss
         if loss.slope_bound is None:
-            return np.ones(len(order))
-        reach = self._target_widths(order) / 8.0 / loss.slope_bound  # the deviation, about
+            return self._ones[: len(order)]
+        reach = self._deviations(order, weights) / loss.slope_bound
         if loss.max_curvature is not None:
             return np.maximum(reach, 1.0)
         return np.where(reach > 0.0, reach, 1.0)
 
-    def _target_widths(self, order):
-        """Return at each row how far apart the targets so far are."""
-        y, seen = self.problem.y[order], self.state.target_range
-        if not self.problem.fit_intercept:  # predictions start at 0
-            seen[:] = min(seen[0], 0.0), max(seen[1], 0.0)
-        low = np.minimum(seen[0], np.minimum.accumulate(y))
-        high = np.maximum(seen[1], np.maximum.accumulate(y))
-        seen[:] = low[-1], high[-1]
-        return high - low
+    def _deviations(self, order, weights):
+        """Return at each row the mean deviation of the targets so far from their mean."""
+        state, y, means = self.state, self.problem.y[order], 0.0
+        weight_sums = _running_sum(state.target_weight, weights)
+        state.target_weight = float(weight_sums[-1])
+        if self.problem.fit_intercept:  # else predictions start at 0
+            target_sums = _running_sum(state.target_sum, weights * y)
+            state.target_sum = float(target_sums[-1])
+            means = target_sums / weight_sums
+        sums = _running_sum(state.deviation_sum, weights * np.abs(y - means))
+        state.deviation_sum = float(sums[-1])
+        return sums / weight_sums
 
     def _check_shrinkage(self, step_sizes):
         if not self.settings.subgradient:

@@ -42,6 +42,9 @@ class SGDState:
     weight_sum: float = 0.0
     length_sum: float = 0.0
     unmeasured: float = 0.0  # the part of `weight_sum` that `length_sum` leaves out
+    target_weight: float = 0.0  # what the next two sums are over
+    target_sum: float = 0.0
+    deviation_sum: float = 0.0
     target_range: np.ndarray = field(default_factory=lambda: np.array([np.inf, -np.inf]))
     from_zero: bool = False  # whether the weights were all 0 at the start
     longest_step: float = 0.0  # see `SGD._rescaled`
@@ -73,6 +76,11 @@ class SGDState:
         self.weight_sum = float(weights[rows].sum() / self.first_weight)
         mean_length = np.average(lengths, weights=weights[some])
         self.length_sum = float(self.weight_sum * mean_length)
+        self.target_weight = self.weight_sum
+        mean = np.average(y, weights=weights[rows]) if problem.fit_intercept else 0.0
+        self.target_sum = float(self.weight_sum * mean)
+        deviation = np.average(np.abs(y - mean), weights=weights[rows])
+        self.deviation_sum = float(self.weight_sum * deviation)
         self.target_range[:] = y.min(), y.max()
         self.from_zero = False
 

@@ -527,3 +527,21 @@ def test_the_penalty_of_a_row_has_its_weight():
     shares = [step / (1.0 + step) for step in (first, second)]
     expected = 1.0 / ((1.0 + shares[0] * l2) * (1.0 + shares[1] * l2))
     assert_allclose(model.coef_[1], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["huber", "epsilon_insensitive"])
+def test_one_wild_target_does_not_decide_how_long_steps_are(loss):
+    rng = np.random.default_rng(0)
+    w, X = np.array([1.0, -2.0, 0.0, 3.0, 0.0]), rng.normal(size=(300, 5))
+    y = X @ w + 0.1 * rng.normal(size=300)
+    y[100] = 1e6
+    s = np.ones(300)
+    model = SGDRegularizedRegressor(loss, solver="sgd", max_iter=100, tol=None)
+    model.set_params(random_state=0).fit(X, y, sample_weight=s)
+    assert_allclose(model.coef_, w, atol=0.3)
+    s[100] = 1e-12  # a row of hardly any weight is nearly none
+    model.fit(X, y, sample_weight=s)
+    s[100] = 0.0
+    other = clone(model).fit(X, y, sample_weight=s)
+    for fitted in (model, other):
+        assert_allclose(fitted.coef_, w, atol=0.1)
