@@ -363,3 +363,15 @@ def test_warm_start_at_the_optimum_is_no_divergence(rng):
     model = SGDRegularizedRegressor(average=True, random_state=0)
     model.fit(X, np.full(60, 0.1), coef_init=np.zeros(4), intercept_init=0.1)
     assert model.converged_
+
+
+def test_rows_come_in_their_order_beside_those_held_out(rng):
+    X = rng.normal(size=(100, 5))
+    y = X @ rng.normal(size=5)
+    model = SGDRegularizedRegressor(
+        early_stopping=True, shuffle=False, max_iter=1, tol=None, random_state=0
+    ).fit(X, y)
+    train, _ = train_test_split(np.arange(100), test_size=0.1, random_state=0)
+    train.sort()
+    other = SGDRegularizedRegressor(shuffle=False).partial_fit(X[train], y[train])
+    assert_array_equal(model.coef_, other.coef_)
