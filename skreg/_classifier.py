@@ -307,7 +307,9 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         classes = np.unique(y[weights > 0.0])
         weights, labels = self._times_class_weight(weights, classes, y)
         check_two_classes(classes[np.bincount(labels, weights, len(classes)) > 0.0])
-        random_state = check_random_state(self.random_state)
+        random_state = self.random_state
+        if self.early_stopping:  # rows are held out before the order is drawn
+            random_state = check_random_state(random_state)
         signs = one_against_all(labels, len(classes))
         rows, validation = self._validation(
             X, y, weights, labels, (X_val, y_val), random_state

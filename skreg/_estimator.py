@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     check_consistent_length,
@@ -177,9 +177,8 @@ class SGDRegularizedModel(BaseEstimator):
         Weights that were changed from outside since then start their descent anew.
         """
         if self._is_new():
-            random_state = check_random_state(self.random_state)
             zeros = np.zeros((n_outputs, X.shape[1]))
-            return self._states_from(zeros, np.zeros(n_outputs), random_state)
+            return self._states_from(zeros, np.zeros(n_outputs), self.random_state)
         coefs, intercepts = self._dense_weights()
         shape = (n_outputs, X.shape[1])
         if coefs.shape != shape or len(intercepts) != n_outputs:

@@ -285,7 +285,9 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
             If `max_iter` epochs were not enough for `tol`.
         """
         X, y, weights = self._check(X, y, sample_weight, reset=True)
-        random_state = check_random_state(self.random_state)
+        random_state = self.random_state
+        if self.early_stopping:  # rows are held out before the order is drawn
+            random_state = check_random_state(random_state)
         rows, validation = self._validation(
             X, y, weights, None, (X_val, y_val), random_state
         )

@@ -67,19 +67,19 @@ class SGDState:
 
         Steps on further rows then begin in that scale.
         """
-        rows, y = problem.rows, problem.y[problem.rows]
-        some = rows[:: max(1, len(rows) // _MEASURED_ROWS)]
-        lengths = np.sqrt(row_norms_squared(problem.X, some))
-        weights = problem.sample_weight
+        rows = problem.rows
+        y, weights = problem.y[rows], problem.sample_weight[rows]
+        every = max(1, len(rows) // _MEASURED_ROWS)
+        lengths = np.sqrt(row_norms_squared(problem.X, rows[::every]))
+        some = weights[::every]
         self.n_weighed = len(rows)
-        self.first_weight = float(weights[rows[0]])
-        self.weight_sum = float(weights[rows].sum() / self.first_weight)
-        mean_length = np.average(lengths, weights=weights[some])
-        self.length_sum = float(self.weight_sum * mean_length)
-        self.target_weight = self.weight_sum
-        mean = np.average(y, weights=weights[rows]) if problem.fit_intercept else 0.0
+        self.first_weight = float(weights[0])
+        total = weights.sum()
+        self.weight_sum = self.target_weight = float(total / weights[0])
+        self.length_sum = float(self.weight_sum * (some @ lengths / some.sum()))
+        mean = weights @ y / total if problem.fit_intercept else 0.0
         self.target_sum = float(self.weight_sum * mean)
-        deviation = np.average(np.abs(y - mean), weights=weights[rows])
+        deviation = weights @ np.abs(y - mean) / total
         self.deviation_sum = float(self.weight_sum * deviation)
         self.target_range[:] = y.min(), y.max()
         self.from_zero = False

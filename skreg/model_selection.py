@@ -14,7 +14,6 @@ from sklearn.base import (
 )
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -132,7 +131,7 @@ class _RegularizedCV(BaseEstimator):
             make_loss(model.loss, model.epsilon),
             self.fit_intercept,
             Stopping(self.max_iter, self.tol, 0, 0),
-            generator_state(check_random_state(self.random_state)),
+            generator_state(self.random_state),
         )
         ratios, grids = self._grids(paths.problems(train_weights))
         paths.measure(train_weights, len(grids[0]) * len(ratios) * (1 + len(folds)))

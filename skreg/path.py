@@ -9,7 +9,7 @@ from warnings import warn
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
@@ -321,7 +321,7 @@ def regularization_path(
     if alphas is None:
         alphas = grid_of(problems, n_alphas, eps, l1_ratio)
     alphas = check_alphas(alphas)
-    generator = generator_state(check_random_state(random_state))
+    generator = generator_state(random_state)
     stopping = Stopping(max_iter, tol, 0, 0)
     solutions = follow(problems[0], strengths_of(alphas, l1_ratio), stopping, generator)
     warn_of(solutions, alphas)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
@@ -94,3 +95,16 @@ def test_the_order_does_not_depend_on_storage(rng):
     expected = model.fit(X, y).coef_
     assert_allclose(model.fit(sparse.csr_matrix(X), y).coef_, expected, rtol=1e-10)
     assert_allclose(model.fit(X.astype(np.float32), y).coef_, expected, rtol=1e-4)
+
+
+def test_a_seed_leads_where_a_generator_of_numpy_with_that_seed_does():
+    for seed in (0, 7, np.int64(7)):
+        expected = generator_state(np.random.RandomState(seed))
+        first = generator_state(seed)
+        assert_array_equal(first, expected)
+        first += 1  # a copy of its own
+        assert_array_equal(generator_state(seed), expected)
+    other = np.random.RandomState(0)
+    assert generator_state(other) != generator_state(other)
+    with pytest.raises(ValueError, match="seed"):
+        generator_state("0")
