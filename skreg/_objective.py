@@ -230,6 +230,7 @@ def null_model(problem):
     """Return the `NullModel` of a problem.
 
     The intercept is the root of the derivative of the mean loss, which does not decrease.
+    Targets whose losses over- or underflow are refused.
     """
     loss = problem.loss
     y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
@@ -246,7 +247,14 @@ def null_model(problem):
             lambda b: constant_pass(y, weights, b, loss)[1], float(low), float(high)
         )
     totals = (constant_pass(y, weights, b, loss)[0] for b in (intercept, 0.0))
-    return NullModel(intercept, *(float(total / weights.sum()) for total in totals))
+    null = NullModel(intercept, *(float(total / weights.sum()) for total in totals))
+    unseen = null.objective_at_zero == 0.0 and np.abs(y).max() > loss.forgives
+    if unseen or not null.objective_at_zero < np.inf:
+        raise ValueError(
+            f"The targets are too {'small' if unseen else 'large'} for the loss: it is "
+            f"{null.objective_at_zero:g} where all predictions are 0. Scale the targets."
+        )
+    return null
 
 
 def _root(increasing, low, high):

@@ -375,3 +375,14 @@ def test_rows_come_in_their_order_beside_those_held_out(rng):
     train.sort()
     other = SGDRegularizedRegressor(shuffle=False).partial_fit(X[train], y[train])
     assert_array_equal(model.coef_, other.coef_)
+
+
+@pytest.mark.parametrize(("scale", "word"), [(1e-170, "small"), (1e170, "large")])
+@pytest.mark.parametrize("solver", ["auto", "sgd"])
+def test_targets_whose_squares_are_no_numbers_are_refused(rng, scale, word, solver):
+    X, y = rng.normal(size=(20, 3)), rng.normal(size=20)
+    model = SGDRegularizedRegressor(solver=solver)
+    with pytest.raises(ValueError, match=f"targets are too {word}.*Scale the targets"):
+        model.fit(X, scale * y)
+    model.fit(X, 0.0 * y)  # but a target that is 0 is one
+    assert not model.coef_.any()
