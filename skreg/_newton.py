@@ -9,8 +9,7 @@ conjugate gradients move the weights that are not 0, or ought not to be, and non
 
 Conjugate gradients leave most where the objective is stiffest: at the features that nearly
 all sparse rows have. A duality gap is as large as the largest such rest, so it stays large
-long after the objective is at its minimum. A small matrix of these features removes it,
-once a step has made no weight 0: before, the next one is likely to do so, too.
+long after the objective is at its minimum. A small matrix of these features removes it.
 """
 
 import numpy as np
@@ -52,8 +51,10 @@ _SMALLEST_CURVATURE = 1e-7
 _CG_TOLERANCE = 0.15
 _CG_PRODUCTS = 8
 _MOST_CG_PRODUCTS = 128
-# The matrix of so many stiff features of sparse rows costs about as much as a product.
+# The matrix of so many stiff features of sparse rows costs about as much as a product, and
+# pays after so many of them.
 _STIFF_FEATURES = 48
+_MANY_CG_PRODUCTS = 6
 # After so many, their pace is known well enough to give up; a model that is the objective
 # itself is solved until the gap is about this part of the target, squared.
 _CG_TRIAL = 4
@@ -82,7 +83,6 @@ class Newton:
         self._diagonal = None
         self._stiff = None
         self._n_products = _CG_PRODUCTS
-        self.drops = True  # whether the last step made weights 0, as first ones do
 
     def move_to(self, problem, coef, intercept, explicit, view=None):
         """Go on from other weights, or under another penalty, with the matrix held."""
@@ -112,9 +112,9 @@ class Newton:
                 most = self._n_products
                 *step, _ = self._cg_direction(_CG_TOLERANCE, most, most)
                 improved = self._step(*step)
-                self.drops = not self.coef[support].all()
+                drops = not self.coef[support].all()
                 more = min(2 * most, _MOST_CG_PRODUCTS)
-                self._n_products = _CG_PRODUCTS if self.drops else more
+                self._n_products = _CG_PRODUCTS if drops else more
             n_looks = self._n_sampled * len(self.coef) / (MATRIX_SPEED * len(problem.rows))
             served = self._steps_left(before, target) <= n_looks + _STEPS_OF_A_NEW_MATRIX
             whole = self._n_sampled == len(problem.rows)
@@ -259,7 +259,7 @@ class Newton:
         step, rest, n_products = conjugate_gradients(
             hessian, -left, diagonal, tolerance, least, most
         )
-        if isinstance(problem.X, CSR) and not self.drops:
+        if isinstance(problem.X, CSR) and n_products >= _MANY_CG_PRODUCTS:
             self._soften(step, rest, moves, rows, curvatures)
         signs = None
         if problem.l1 > 0.0:

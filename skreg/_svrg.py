@@ -63,7 +63,7 @@ _STILL = 0.02
 # A good turn leaves at most this part of the gap.
 _GOOD = 0.5
 # Newton's method on a part ends at these parts of the target and of its first gap.
-_OF_TARGET = 0.8
+_OF_TARGET = 0.3
 _OF_GAP = 0.1
 # Problems with fewer values are solved to rounding: it costs a few milliseconds.
 _FEW_VALUES = 100_000
@@ -121,7 +121,6 @@ class SVRG:
         self._turns_left = np.inf
         self._rows_serve = True
         self._products_serve = True
-        self._drops = True
         self._tries_rows = False
         self._row_steps = None
         self._rotation = None
@@ -335,9 +334,7 @@ class SVRG:
         coef = part.restrict(self._coef)
         newton = Newton(part.problem, coef, self._intercept, explicit, view)
         first_gap = newton.view.certificate.distance
-        newton.drops = self._drops
         newton.run(max(_OF_TARGET * target, _OF_GAP * first_gap))
-        self._drops = newton.drops
         coef = part.expand(newton.coef)
         return self._accept(coef, newton.intercept, self._look(coef, newton.intercept))
 
