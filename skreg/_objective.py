@@ -248,10 +248,12 @@ def null_model(problem):
         )
     totals = (constant_pass(y, weights, b, loss)[0] for b in (intercept, 0.0))
     null = NullModel(intercept, *(float(total / weights.sum()) for total in totals))
-    unseen = null.objective_at_zero == 0.0 and np.abs(y).max() > loss.forgives
-    if unseen or not null.objective_at_zero < np.inf:
+    largest = float(y[np.abs(y).argmax()])
+    lost = abs(largest) < 1.0 and loss.value(largest, 0.0) == 0.0
+    lost = lost and loss.derivative(largest, 0.0) != 0.0
+    if lost or not null.objective_at_zero < np.inf:
         raise ValueError(
-            f"The targets are too {'small' if unseen else 'large'} for the loss: it is "
+            f"The targets are too {'small' if lost else 'large'} for the loss: it is "
             f"{null.objective_at_zero:g} where all predictions are 0. Scale the targets."
         )
     return null

@@ -38,6 +38,8 @@ _SEEN = ["objective", "loss", "penalty", "gap"]
 _HISTORY = ["epoch", *_SEEN, "n_nonzero", "step_size", "seconds"]
 # An objective this many times that of the start is on its way to infinity.
 _DIVERGED = 1e3
+# Whose square is still a number.
+_LARGEST_ERROR = 1e150
 # With tol=None nobody asked for a judgement; this many times the start is worth a word.
 _SUSPECT = 10.0
 
@@ -221,7 +223,8 @@ class Course:
             self._start = max(self._start, first.objective)
         # Where a loss forgives all errors of the start, this is as much as it would see.
         loss = descent.problem.loss
-        self._reference = max(self._start, loss.value(0.0, 2.0 * loss.forgives))
+        error = min(2.0 * loss.forgives, _LARGEST_ERROR)
+        self._reference = max(self._start, loss.value(0.0, error))
         # A perfect intercept-only model leaves nothing to compare with but rounding: the
         # objective of predictions that are right to a thousand units in the last place.
         rounding = (1e3 * np.finfo(np.float64).eps) ** 2 * null.objective_at_zero

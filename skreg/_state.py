@@ -73,9 +73,9 @@ class SGDState:
         lengths = np.sqrt(row_norms_squared(problem.X, rows[::every]))
         some = weights[::every]
         self.n_weighed = len(rows)
-        self.first_weight = float(weights[0])
+        self.first_weight = float(weights.max())  # others could be too small to divide by
         total = weights.sum()
-        self.weight_sum = self.target_weight = float(total / weights[0])
+        self.weight_sum = self.target_weight = float(total / self.first_weight)
         self.length_sum = float(self.weight_sum * (some @ lengths / some.sum()))
         mean = weights @ y / total if problem.fit_intercept else 0.0
         self.target_sum = float(self.weight_sum * mean)

@@ -386,3 +386,31 @@ def test_targets_whose_squares_are_no_numbers_are_refused(rng, scale, word, solv
         model.fit(X, scale * y)
     model.fit(X, 0.0 * y)  # but a target that is 0 is one
     assert not model.coef_.any()
+
+
+def test_epsilon_may_be_anything(rng):
+    X, y = rng.normal(size=(50, 3)), rng.normal(size=50)
+    for loss, epsilon in [
+        ("squared_epsilon_insensitive", 1e155),
+        ("epsilon_insensitive", 1e308),
+        ("huber", 0.0),
+    ]:
+        model = SGDRegularizedRegressor(loss, epsilon=epsilon, random_state=0).fit(X, y)
+        assert not model.coef_.any()
+        assert model.objective_ == 0.0
+
+
+def test_tiny_weights_do_not_make_targets_too_small(rng):
+    X, y, s = rng.normal(size=(50, 3)), np.zeros(50), np.ones(50)
+    y[3], s[3] = 1e-5, 1e-315
+    model = SGDRegularizedRegressor(random_state=0).fit(X, y, sample_weight=s)
+    assert np.abs(model.coef_).max() < 1e-100
+
+
+def test_steps_follow_on_a_fit_whose_first_row_weighs_nothing(rng):
+    X, s = rng.normal(size=(300, 6)), np.ones(300)
+    y = X @ rng.normal(size=6)
+    s[0] = 1e-306
+    model = SGDRegularizedRegressor(random_state=0).fit(X, y, sample_weight=s)
+    score = model.score(X, y)
+    assert model.partial_fit(X, y).score(X, y) > score - 0.01
