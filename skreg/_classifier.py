@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
@@ -307,9 +307,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         classes = np.unique(y[weights > 0.0])
         weights, labels = self._times_class_weight(weights, classes, y)
         check_two_classes(classes[np.bincount(labels, weights, len(classes)) > 0.0])
-        random_state = self.random_state
-        if self.early_stopping:  # rows are held out before the order is drawn
-            random_state = check_random_state(random_state)
+        random_state = self._random_state()
         signs = one_against_all(labels, len(classes))
         rows, validation = self._validation(
             X, y, weights, labels, (X_val, y_val), random_state

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     check_consistent_length,
@@ -213,6 +213,12 @@ class SGDRegularizedModel(BaseEstimator):
             )
         self.solver_ = "sgd"
         return visit_once(problems, self._settings(), states, n_jobs)
+
+    def _random_state(self):
+        """Return what a fit draws from: rows are held out before the order is drawn."""
+        if self.early_stopping:
+            return check_random_state(self.random_state)
+        return self.random_state
 
     def _validation(self, X, y, weights, labels, given, random_state):
         """Return the rows to learn from, and the `Validation` that stops a fit, or None.

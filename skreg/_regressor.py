@@ -3,7 +3,6 @@
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import validate_data
 
@@ -285,9 +284,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
             If `max_iter` epochs were not enough for `tol`.
         """
         X, y, weights = self._check(X, y, sample_weight, reset=True)
-        random_state = self.random_state
-        if self.early_stopping:  # rows are held out before the order is drawn
-            random_state = check_random_state(random_state)
+        random_state = self._random_state()
         rows, validation = self._validation(
             X, y, weights, None, (X_val, y_val), random_state
         )
