@@ -1,9 +1,9 @@
 """The driver of paths: one problem under one penalty after the other.
 
-Each fit goes on from the weights of the one before, and begins with what that one saw of
-the rows. For the squared error of few dense features the rows are read once, for their
-`Moments`. Under L2, many sparse rows serve several penalties at a time, all from the last
-weights of those before.
+Each fit goes on from the weights of the one before, or if that is better, from where the
+last two lead, and begins with what is known of the rows. For the squared error of few dense
+features the rows are read once, for their `Moments`. Under L2, many sparse rows serve
+several penalties at a time, all from the last weights of those before.
 """
 
 import numpy as np
@@ -89,10 +89,26 @@ def _follow_rows(problem, penalties, stopping, generator):
     start = SGDState.start(np.zeros(problem.n_features), 0.0, generator)
     descent = SVRG(problem, _SETTINGS, start)
     solutions = []
-    for l1, l2 in penalties:
+    for k, (l1, l2) in enumerate(penalties):
         descent.turn_to(l1, l2)
+        if k > 1 and sum(penalties[k - 2]) > sum(penalties[k - 1]) and l1 + l2 > 0.0:
+            descent.try_weights(*extrapolate(solutions[-2:], penalties[k - 2 : k + 1]))
         solutions.append(run(descent, stopping, null))
     return solutions
+
+
+def extrapolate(solutions, penalties):
+    """Return weights and an intercept for the last of three penalties.
+
+    They are on the line through the solutions for the first two: along a path, weights are
+    nearly linear in the logarithm of the penalty, as long as they do not come or go.
+    """
+    before, last = solutions
+    first, second, third = np.log([l1 + l2 for l1, l2 in penalties])
+    way = (third - second) / (second - first)
+    coef = last.coef + way * (last.coef - before.coef)
+    coef[coef * last.coef <= 0.0] = 0.0
+    return coef, last.intercept + way * (last.intercept - before.intercept)
 
 
 def _rows_serve_together(problem, penalties, target):

@@ -256,6 +256,20 @@ def loss_pass(X, y, sample_weight, rows, coef, intercept, loss, seen, gradients)
 
 
 @compiled
+def gradient_pass(X, sample_weight, rows, slopes, gradients):
+    """Sum gradients as `loss_pass` does, where the derivatives are known.
+
+    ``slopes[k]`` belongs to row ``rows[k]``.
+    """
+    last = gradients.shape[1] - 1
+    for k in range(rows.shape[0]):
+        slope = sample_weight[rows[k]] * slopes[k]
+        part = gradients[0] if slope > 0.0 else gradients[1]
+        row_add(X, rows[k], slope, part)
+        part[last] += slope
+
+
+@compiled
 def row_loss(X, y, i, coef, intercept, loss):
     """Return the loss of row `i` at fixed weights."""
     return value(loss, y[i], row_dot(X, i, coef, None) + intercept)

@@ -7,10 +7,13 @@ as long as it serves (Byrd et al. 2011). Otherwise, or if few products with it s
 conjugate gradients move the weights that are not 0, or ought not to be, and none across 0
 (Andrew and Gao 2007).
 
-Conjugate gradients leave most where the objective is stiffest: at the features that nearly
-all sparse rows have. A duality gap is as large as the largest such rest, so it stays large
-long after the objective is at its minimum. A small matrix of these features removes it.
+They leave most where the objective is stiffest, and a duality gap is as large as the
+largest rest: it stays large long after the objective is at its minimum. So features are
+taken around their means, which makes them independent of the intercept, the stiffest of
+all; and near the optimum, steps are few and exact (Eisenstat and Walker 1996).
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import norm
@@ -19,13 +22,8 @@ from scipy.linalg.blas import dger
 from skreg._kernels import curvature_pass, hessian_product
 from skreg._losses import HalfSquaredError
 from skreg._objective import feature_curvatures, look
-from skreg._quadratic import (
-    minimize_quadratic,
-    mirror,
-    shortest_solution,
-    violations,
-)
-from skreg._rows import CSR, add_gram, check_squares, mean_squares, take_columns
+from skreg._quadratic import minimize_quadratic, mirror, violations
+from skreg._rows import CSR, add_gram, check_squares, mean_squares
 
 _STEPS = 30
 _HALVINGS = 30
@@ -46,15 +44,11 @@ _FAIR = 0.5
 # curvature, so that each step has an end.
 _SMALLEST_CURVATURE = 1e-7
 # What conjugate gradients leave of the gradient, and how many products they may take: few
-# as long as steps make weights 0, which spoils what an exact step would gain, then twice as
-# many after each step.
+# as long as steps make weights 0, which spoils what an exact step would gain.
 _CG_TOLERANCE = 0.15
+_LEAST_CG_TOLERANCE = 1e-3
 _CG_PRODUCTS = 8
 _MOST_CG_PRODUCTS = 128
-# The matrix of so many stiff features of sparse rows costs about as much as a product, and
-# pays after so many of them.
-_STIFF_FEATURES = 48
-_MANY_CG_PRODUCTS = 6
 # After so many, their pace is known well enough to give up; a model that is the objective
 # itself is solved until the gap is about this part of the target, squared.
 _CG_TRIAL = 4
@@ -62,12 +56,36 @@ _CG_SURPLUS = 0.2
 # Two objectives that differ by less than this, relative to them, differ by rounding; a
 # gap of this size is rounding, too.
 _NOISE = 1e-14
+# What is left of a square around the mean is rounding if it is less than this part.
+_LEAST_PART = 1e-7
+
+
+class Pace(NamedTuple):
+    """How far conjugate gradients go at the next step.
+
+    At most `n_products`, until `tolerance` times the gradient is left.
+    """
+
+    tolerance: float
+    n_products: int
+
+    def after(self, n_products):
+        """Return the pace after a step of so many products, which made no weight 0.
+
+        The model is then nearly exact, and more so at each step.
+        """
+        done = n_products < self.n_products
+        tolerance = max(self.tolerance**2, _LEAST_CG_TOLERANCE) if done else self.tolerance
+        return Pace(tolerance, min(2 * self.n_products, _MOST_CG_PRODUCTS))
+
+
+FIRST_PACE = Pace(_CG_TOLERANCE, _CG_PRODUCTS)
 
 
 class Newton:
     """Steps from given weights; `explicit` says whether the model's matrix is held."""
 
-    def __init__(self, problem, coef, intercept, explicit, view=None):
+    def __init__(self, problem, coef, intercept, explicit, view=None, pace=FIRST_PACE):
         self.move_to(problem, coef, intercept, explicit, view)
         n_rows = len(problem.rows)
         self._quadratic = isinstance(problem.loss, HalfSquaredError)
@@ -80,9 +98,8 @@ class Newton:
         # The minimum of a model that is not the objective need not be exact.
         self._max_rounds = 200 if self._quadratic else 10
         self._matrix = None
-        self._diagonal = None
-        self._stiff = None
-        self._n_products = _CG_PRODUCTS
+        self._moments = None
+        self.pace = pace
 
     def move_to(self, problem, coef, intercept, explicit, view=None):
         """Go on from other weights, or under another penalty, with the matrix held."""
@@ -109,12 +126,12 @@ class Newton:
             if self._explicit:
                 improved = self._step(*self._model_direction(target))
             else:
-                most = self._n_products
-                *step, _ = self._cg_direction(_CG_TOLERANCE, most, most)
+                tolerance = max(self.pace.tolerance, self._needed(before, target))
+                most = self.pace.n_products
+                *step, n_products = self._cg_direction(tolerance, most, most)
                 improved = self._step(*step)
                 drops = not self.coef[support].all()
-                more = min(2 * most, _MOST_CG_PRODUCTS)
-                self._n_products = _CG_PRODUCTS if drops else more
+                self.pace = FIRST_PACE if drops else self.pace.after(n_products)
             n_looks = self._n_sampled * len(self.coef) / (MATRIX_SPEED * len(problem.rows))
             served = self._steps_left(before, target) <= n_looks + _STEPS_OF_A_NEW_MATRIX
             whole = self._n_sampled == len(problem.rows)
@@ -136,6 +153,16 @@ class Newton:
             return np.inf
         pace = np.log(before / left) if before > left else 0.0
         return np.log(left / target) / pace if pace > 0.0 else np.inf
+
+    def _needed(self, gap, target):
+        """Return the part of the gradient that may be left for a gap of `target`.
+
+        Under L2, the gap falls with the square of what is left; else with that itself.
+        """
+        if not gap > target > 0.0:
+            return 0.0
+        ratio = target / gap
+        return _CG_SURPLUS * (np.sqrt(ratio) if self.problem.l2 > 0.0 else ratio)
 
     def run_products(self, target, budget):
         """Step without a matrix as long as that promises to be cheap.
@@ -237,52 +264,54 @@ class Newton:
         return direction, float(-gradient[-1] / matrix[-1, -1] - coupling @ direction)
 
     def _cg_direction(self, tolerance, least, most):
+        """Return a step, the signs that weights may have, and the number of products.
+
+        The unknowns are the weights and the intercept of features around their means, as
+        weighted by the curvatures of the first step; the intercept comes last.
+        """
         problem, coef = self.problem, self.coef
         left = left_open(problem, coef, self.view)
         moves = left != 0.0
         moves[:-1] |= coef != 0.0
         rows, curvatures = self._row_curvatures()
-        if self._diagonal is None:
-            weights = np.zeros(len(problem.y))
-            weights[rows] = curvatures
-            self._diagonal = np.append(mean_squares(problem.X, weights), curvatures.sum())
+        if self._moments is None:
+            self._moments = self._mean_and_squares(rows, curvatures)
+        means, squares = self._moments
 
         def hessian(vector):
             vector = np.where(moves, vector, 0.0)
             out = problem.l2 * vector
             out[-1] = 0.0
+            vector[-1] -= means @ vector[:-1]
             hessian_product(problem.X, rows, curvatures, vector, out)
+            out[:-1] -= out[-1] * means
             return np.where(moves, out, 0.0)
 
-        diagonal = self._diagonal + np.append(np.full(len(coef), problem.l2), 0.0)
+        diagonal = squares + np.append(np.full(len(coef), problem.l2), 0.0)
         diagonal[diagonal <= 0.0] = 1.0
-        step, rest, n_products = conjugate_gradients(
-            hessian, -left, diagonal, tolerance, least, most
+        right_side = -left
+        right_side[:-1] += left[-1] * np.where(moves[:-1], means, 0.0)
+        step, _, n_products = conjugate_gradients(
+            hessian, right_side, diagonal, tolerance, least, most
         )
-        if isinstance(problem.X, CSR) and n_products >= _MANY_CG_PRODUCTS:
-            self._soften(step, rest, moves, rows, curvatures)
         signs = None
         if problem.l1 > 0.0:
             signs = np.where(coef != 0.0, np.sign(coef), -np.sign(left[:-1]))
-        return step[:-1], float(step[-1]), signs, n_products
+        return step[:-1], float(step[-1] - means @ step[:-1]), signs, n_products
 
-    def _soften(self, step, rest, moves, rows, curvatures):
-        """Solve for the stiffest features, and the intercept, what is left of the model."""
-        problem = self.problem
-        if self._stiff is None:
-            diagonal = np.where(moves, self._diagonal, 0.0)[:-1]
-            stiff = np.argsort(-diagonal, kind="stable")[:_STIFF_FEATURES]
-            stiff = np.sort(stiff[diagonal[stiff] > 0.0])
-            self._stiff = stiff, take_columns(problem.X, stiff)
-        stiff, columns = self._stiff
-        matrix = np.zeros((len(stiff) + 1,) * 2)
-        add_gram(columns, rows, curvatures, matrix)
-        mirror(matrix)
-        matrix.flat[: -1 : len(matrix) + 1] += problem.l2
-        features = np.append(stiff, len(step) - 1)
-        kept = moves[features]
-        features = features[kept]
-        step[features] += shortest_solution(matrix[np.ix_(kept, kept)], rest[features])
+    def _mean_and_squares(self, rows, curvatures):
+        """Return means of the features and, around them, the diagonal of the model."""
+        problem, total = self.problem, curvatures.sum()
+        weights = np.zeros(len(problem.y))
+        weights[rows] = curvatures
+        squares = mean_squares(problem.X, weights)
+        means = np.zeros(len(squares))
+        if problem.fit_intercept:
+            sums, ones = np.zeros(len(squares) + 1), np.append(means, 1.0)
+            hessian_product(problem.X, rows, curvatures, ones, sums)
+            means = sums[:-1] / total
+        centered = squares - total * means**2
+        return means, np.append(np.maximum(centered, _LEAST_PART * squares), total)
 
 
 def conjugate_gradients(product, right_side, diagonal, tolerance, least, most):

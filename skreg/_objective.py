@@ -27,7 +27,7 @@ from scipy.optimize import brentq
 from sklearn.utils import check_array
 
 from skreg._inputs import check_data, check_weights
-from skreg._kernels import conjugate_sum, constant_pass, loss_pass
+from skreg._kernels import conjugate_sum, constant_pass, gradient_pass, loss_pass
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, HalfSquaredError, make_loss
 from skreg._rows import as_rows, mean_squares
 from skreg.penalties import ElasticNet, check_number
@@ -108,6 +108,18 @@ class View(NamedTuple):
         """Return the view of a problem of some features only, where all others are 0."""
         kept = np.append(columns, self.gradients.shape[1] - 1)
         return self._with(problem, coef, self.gradients[:, kept], curvatures)
+
+    def of_whole(self, problem, coef, curvatures):
+        """Return the view of a problem of which this one sees some features only.
+
+        The weights of all others are 0, so the predictions are known.
+        """
+        gradients = np.zeros((2, len(coef) + 1))
+        gradient_pass(
+            problem.X, problem.sample_weight, problem.rows, self.slopes, gradients
+        )
+        gradients /= problem.weight_sum
+        return self._with(problem, coef, gradients, curvatures)
 
     def _with(self, problem, coef, gradients, curvatures):
         certificate = _certificate_from(

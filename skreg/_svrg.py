@@ -20,7 +20,7 @@ import functools
 import numpy as np
 
 from skreg._losses import HalfSquaredError
-from skreg._newton import MATRIX_SPEED, Newton, is_better, is_exact
+from skreg._newton import FIRST_PACE, MATRIX_SPEED, Newton, is_better, is_exact
 from skreg._objective import feature_curvatures, look
 from skreg._parts import Columns, Rotation, without_empty_features
 from skreg._quadratic import violations
@@ -59,10 +59,11 @@ _TRIAL = 20
 # Newton's method needs about so many matrices, unless the model is the objective itself.
 _MATRICES = 3
 # The support stands still when at most this part of it changes in a turn.
-_STILL = 0.02
+_STILL = 0.05
 # A good turn leaves at most this part of the gap.
 _GOOD = 0.5
-# Newton's method on a part ends at these parts of the target and of its first gap.
+# Newton's method on a part ends at these parts of the target and of its first gap, of which
+# the smaller a part is, the more may be left to it.
 _OF_TARGET = 0.3
 _OF_GAP = 0.1
 # Problems with fewer values are solved to rounding: it costs a few milliseconds.
@@ -115,6 +116,7 @@ class SVRG:
         self._feature_curvatures = feature_curvatures(self.problem)
         self._n_turns = 0
         self._n_stuck = 0
+        self._pace = FIRST_PACE
         self._n_refined = 0
         self._polished = False
         self._last_visited_rows = False
@@ -133,6 +135,11 @@ class SVRG:
             self._view = self._view.under(
                 self.problem, self._coef, self._feature_curvatures
             )
+
+    def try_weights(self, coef, intercept):
+        """Go on from other weights if these are better."""
+        coef = self._part.restrict(coef)
+        self._accept(coef, intercept, self._look(coef, intercept))
 
     @property
     def state(self):
@@ -332,11 +339,15 @@ class SVRG:
             part = self._take(np.sort(np.argpartition(-wanted, size)[:size]))
             view = part.view(self._view, self._coef)
         coef = part.restrict(self._coef)
-        newton = Newton(part.problem, coef, self._intercept, explicit, view)
+        here = coef, self._intercept
+        newton = Newton(part.problem, *here, explicit, view, self._pace)
         first_gap = newton.view.certificate.distance
-        newton.run(max(_OF_TARGET * target, _OF_GAP * first_gap))
+        share = n_values(part.problem.X) / n_values(self.problem.X)
+        newton.run(max(_OF_TARGET * target, _OF_GAP * share * first_gap))
+        self._pace = newton.pace
         coef = part.expand(newton.coef)
-        return self._accept(coef, newton.intercept, self._look(coef, newton.intercept))
+        view = newton.view.of_whole(self.problem, coef, self._feature_curvatures)
+        return self._accept(coef, newton.intercept, view)
 
     def _take(self, columns):
         """Return a part with some of the features."""

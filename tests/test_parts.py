@@ -66,6 +66,23 @@ def test_empty_features_are_left_out_if_they_are_many(rng):
         assert part.expand(part.restrict(w)) is w
 
 
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+def test_views_of_parts_and_wholes_need_no_predictions(rng, storage):
+    X = np.where(rng.random((30, 8)) < 0.5, rng.normal(size=(30, 8)), 0.0)
+    problem = make_problem(rng, storage(X))
+    part = Columns(problem, np.array([1, 2, 5]))
+    coef = part.expand(rng.normal(size=3))
+    whole = look(problem, coef, 0.3, None)
+    of_part = look(part.problem, part.restrict(coef), 0.3, None)
+    for one, two in (
+        (of_part.of_whole(problem, coef, None), whole),
+        (part.view(whole, coef), of_part),
+    ):
+        assert_allclose(one.certificate, two.certificate, rtol=1e-12)
+        for mine, expected in zip(one[1:], two[1:], strict=True):
+            assert_allclose(mine, expected, rtol=1e-12, atol=1e-15)
+
+
 def wide(rng, kind):
     X = rng.normal(size=(15, 60))
     if kind == "low rank":

@@ -11,7 +11,9 @@ from sklearn.linear_model import Lasso, Ridge
 from sklearn.preprocessing import StandardScaler
 
 import skreg
+from skreg._follow import extrapolate
 from skreg._losses import CLASSIFICATION_LOSSES
+from skreg._solvers import Solution
 from skreg.path import SMOOTH_LOSSES
 
 STORAGES = [np.asarray, sparse.csr_matrix]
@@ -82,6 +84,27 @@ def test_path_equals_independent_fits(rng, tall):
             penalty="elasticnet", alpha=alpha, l1_ratio=0.7, tol=1e-9
         ).fit(X, y)
         assert_allclose(value, model.objective_, rtol=1e-6)
+
+
+def test_a_path_leads_on(rng):
+    def solution(*coef):
+        return Solution(np.array(coef), coef[0], 1, True, None, {}, None, None)
+
+    before, last = solution(1.0, -4.0, 0.0, 3.0), solution(2.0, -1.0, 0.0, 0.0)
+    penalties = [(0.4, 0.4), (0.2, 0.2), (0.05, 0.05)]  # halved, and then halved twice
+    coef, intercept = extrapolate([before, last], penalties)
+    assert_allclose(coef, [4.0, 0.0, 0.0, 0.0])  # none crosses 0, or comes back
+    assert_allclose(intercept, 4.0)
+
+
+def test_alphas_may_be_equal_or_far_apart(rng):
+    X = rng.normal(size=(60, 5))
+    y = np.where(X[:, 0] - X[:, 1] + rng.normal(size=60) > 0.0, 1, 0)
+    alphas = [0.1, 0.1, 0.0999, 1e-3, 1e-3, 0.0]
+    path = skreg.regularization_path(X, y, loss="log_loss", alphas=alphas)
+    assert path.converged.all()
+    assert_allclose(path.coefs[:, 0], path.coefs[:, 1], rtol=1e-6)
+    assert_allclose(path.coefs[:, 3], path.coefs[:, 4], rtol=1e-6)
 
 
 @pytest.mark.parametrize("n_empty", [0, 60])
