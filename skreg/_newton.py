@@ -98,7 +98,8 @@ class Newton:
         # The minimum of a model that is not the objective need not be exact.
         self._max_rounds = 200 if self._quadratic else 10
         self._matrix = None
-        self._moments = None
+        self._same_curvatures = None  # those of the squared error, wherever it is
+        self._centers = None
         self.pace = pace
 
     def move_to(self, problem, coef, intercept, explicit, view=None):
@@ -228,6 +229,8 @@ class Newton:
 
     def _row_curvatures(self, every=1):
         """Return some rows, and the weighted curvatures of the loss at each of them."""
+        if self._same_curvatures is not None:
+            return self._same_curvatures
         problem = self.problem
         rows = problem.rows[::every]
         raw = self.view.raw_predictions[::every]
@@ -235,7 +238,10 @@ class Newton:
         curvature_pass(problem.y, rows, raw, problem.loss, curvatures)
         smallest = _SMALLEST_CURVATURE * problem.loss.max_curvature
         weights = problem.sample_weight[rows]
-        return rows, weights / weights.sum() * np.maximum(curvatures, smallest)
+        found = rows, weights / weights.sum() * np.maximum(curvatures, smallest)
+        if self._quadratic:
+            self._same_curvatures = found
+        return found
 
     def _model_direction(self, target):
         problem = self.problem
@@ -274,9 +280,9 @@ class Newton:
         moves = left != 0.0
         moves[:-1] |= coef != 0.0
         rows, curvatures = self._row_curvatures()
-        if self._moments is None:
-            self._moments = self._mean_and_squares(rows, curvatures)
-        means, squares = self._moments
+        if self._centers is None:
+            self._centers = self._means_and_squares(rows, curvatures)
+        means, squares = self._centers
 
         def hessian(vector):
             vector = np.where(moves, vector, 0.0)
@@ -299,7 +305,7 @@ class Newton:
             signs = np.where(coef != 0.0, np.sign(coef), -np.sign(left[:-1]))
         return step[:-1], float(step[-1] - means @ step[:-1]), signs, n_products
 
-    def _mean_and_squares(self, rows, curvatures):
+    def _means_and_squares(self, rows, curvatures):
         """Return means of the features and, around them, the diagonal of the model."""
         problem, total = self.problem, curvatures.sum()
         weights = np.zeros(len(problem.y))

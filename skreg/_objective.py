@@ -58,7 +58,8 @@ class Problem(NamedTuple):
 
     @property
     def weight_sum(self):
-        return self.sample_weight[self.rows].sum()
+        weights = self.sample_weight
+        return (weights if len(self.rows) == len(weights) else weights[self.rows]).sum()
 
     @property
     def is_penalized(self):
