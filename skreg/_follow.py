@@ -33,6 +33,8 @@ _EPOCHS = 3
 _MOST_EPOCHS = 6
 _MARGIN = 1.1
 _TURNS = 6
+# Nearer penalties, in logarithms, tell nothing of those to come.
+_SHORTEST_WAY = 1e-3
 _SETTINGS = SGDSettings(
     subgradient=False,
     schedule="auto",
@@ -91,21 +93,29 @@ def _follow_rows(problem, penalties, stopping, generator):
     solutions = []
     for k, (l1, l2) in enumerate(penalties):
         descent.turn_to(l1, l2)
-        if k > 1 and sum(penalties[k - 2]) > sum(penalties[k - 1]) and l1 + l2 > 0.0:
-            descent.try_weights(*extrapolate(solutions[-2:], penalties[k - 2 : k + 1]))
+        if k > 1 and l1 > 0.0:
+            way = _way(*penalties[k - 2 : k + 1])
+            if way > 0.0:
+                descent.try_weights(*extrapolate(*solutions[-2:], way))
         solutions.append(run(descent, stopping, null))
     return solutions
 
 
-def extrapolate(solutions, penalties):
-    """Return weights and an intercept for the last of three penalties.
+def _way(first, second, third):
+    """Return the way from the second penalty to the third in units of that before.
 
-    They are on the line through the solutions for the first two: along a path, weights are
-    nearly linear in the logarithm of the penalty, as long as they do not come or go.
+    It is measured in logarithms, and at most 1: further on, little is known.
     """
-    before, last = solutions
-    first, second, third = np.log([l1 + l2 for l1, l2 in penalties])
-    way = (third - second) / (second - first)
+    first, second, third = (np.log(l1 + l2) for l1, l2 in (first, second, third))
+    return min((second - third) / max(first - second, _SHORTEST_WAY), 1.0)
+
+
+def extrapolate(before, last, way):
+    """Return the weights and the intercept on the line through two solutions.
+
+    Along a path, weights are nearly linear in the logarithm of the penalty, as long as they
+    do not come or go.
+    """
     coef = last.coef + way * (last.coef - before.coef)
     coef[coef * last.coef <= 0.0] = 0.0
     return coef, last.intercept + way * (last.intercept - before.intercept)

@@ -56,8 +56,9 @@ _CG_SURPLUS = 0.2
 # Two objectives that differ by less than this, relative to them, differ by rounding; a
 # gap of this size is rounding, too.
 _NOISE = 1e-14
-# What is left of a square around the mean is rounding if it is less than this part.
-_LEAST_PART = 1e-7
+# A square around the mean counts as this part of the square around 0, if it is less: means
+# and curvatures change from step to step.
+_LEAST_PART = 0.01
 
 
 class Pace(NamedTuple):
@@ -158,10 +159,11 @@ class Newton:
     def _needed(self, gap, target):
         """Return the part of the gradient that may be left for a gap of `target`.
 
-        Under L2, the gap falls with the square of what is left; else with that itself.
+        Under L2, the gap falls with the square of what is left; else with that itself. Near
+        rounding, more products bring nothing.
         """
         if not gap > target > 0.0:
-            return 0.0
+            return _CG_TOLERANCE
         ratio = target / gap
         return _CG_SURPLUS * (np.sqrt(ratio) if self.problem.l2 > 0.0 else ratio)
 

@@ -342,11 +342,14 @@ class SVRG:
         here = coef, self._intercept
         newton = Newton(part.problem, *here, explicit, view, self._pace)
         first_gap = newton.view.certificate.distance
-        share = n_values(part.problem.X) / n_values(self.problem.X)
+        share = n_values(part.problem.X) / max(n_values(self.problem.X), 1)
         newton.run(max(_OF_TARGET * target, _OF_GAP * share * first_gap))
         self._pace = newton.pace
         coef = part.expand(newton.coef)
-        view = newton.view.of_whole(self.problem, coef, self._feature_curvatures)
+        if self._rotates:  # its predictions are not exact
+            view = self._look(coef, newton.intercept)
+        else:
+            view = newton.view.of_whole(self.problem, coef, self._feature_curvatures)
         return self._accept(coef, newton.intercept, view)
 
     def _take(self, columns):

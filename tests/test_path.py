@@ -91,8 +91,7 @@ def test_a_path_leads_on(rng):
         return Solution(np.array(coef), coef[0], 1, True, None, {}, None, None)
 
     before, last = solution(1.0, -4.0, 0.0, 3.0), solution(2.0, -1.0, 0.0, 0.0)
-    penalties = [(0.4, 0.4), (0.2, 0.2), (0.05, 0.05)]  # halved, and then halved twice
-    coef, intercept = extrapolate([before, last], penalties)
+    coef, intercept = extrapolate(before, last, 2.0)
     assert_allclose(coef, [4.0, 0.0, 0.0, 0.0])  # none crosses 0, or comes back
     assert_allclose(intercept, 4.0)
 
@@ -100,11 +99,29 @@ def test_a_path_leads_on(rng):
 def test_alphas_may_be_equal_or_far_apart(rng):
     X = rng.normal(size=(60, 5))
     y = np.where(X[:, 0] - X[:, 1] + rng.normal(size=60) > 0.0, 1, 0)
-    alphas = [0.1, 0.1, 0.0999, 1e-3, 1e-3, 0.0]
+    alphas = [0.1, 0.1, np.nextafter(0.1, 0.0), 1e-3, 1e-3, 0.0]
     path = skreg.regularization_path(X, y, loss="log_loss", alphas=alphas)
     assert path.converged.all()
-    assert_allclose(path.coefs[:, 0], path.coefs[:, 1], rtol=1e-6)
+    for near in (1, 2):
+        assert_allclose(path.coefs[:, 0], path.coefs[:, near], rtol=1e-6)
     assert_allclose(path.coefs[:, 3], path.coefs[:, 4], rtol=1e-6)
+
+
+def test_rows_without_values_and_no_penalty(rng):
+    X = sparse.csr_matrix((50, 200))
+    path = skreg.regularization_path(X, rng.normal(size=50), alphas=[0.1, 0.0])
+    assert not path.coefs.any()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss", "huber"])
+def test_wide_features_far_from_0_are_certified_as_they_are(rng, loss):
+    """Rotated rows predict a little else than the rows themselves."""
+    X = rng.normal(size=(50, 200)) + 1e5
+    y = np.sign((X - X.mean(axis=0)) @ rng.normal(size=200))
+    path = skreg.regularization_path(X, y, loss=loss, alphas=[0.1], l1_ratio=0.0, tol=1e-8)
+    found = skreg.objective(X, y, path.coefs[:, 0], path.intercepts[0], loss=loss, l2=0.1)
+    assert_allclose(path.objectives[0], found, rtol=1e-10)
 
 
 @pytest.mark.parametrize("n_empty", [0, 60])
