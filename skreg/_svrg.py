@@ -62,8 +62,8 @@ _MATRICES = 3
 _STILL = 0.05
 # A good turn leaves at most this part of the gap.
 _GOOD = 0.5
-# Newton's method on a part ends at these parts of the target and of its first gap, of which
-# the smaller a part is, the more may be left to it.
+# Newton's method on some features ends at these parts of the target and of their first gap,
+# the latter times their share of all values: that much less its steps cost than a turn.
 _OF_TARGET = 0.3
 _OF_GAP = 0.1
 # Problems with fewer values are solved to rounding: it costs a few milliseconds.
