@@ -94,14 +94,14 @@ def _follow_rows(problem, penalties, stopping, generator):
     for k, (l1, l2) in enumerate(penalties):
         descent.turn_to(l1, l2)
         if k > 1 and l1 > 0.0:
-            way = _way(*penalties[k - 2 : k + 1])
+            way = way_between(*penalties[k - 2 : k + 1])
             if way > 0.0:
                 descent.try_weights(*extrapolate(*solutions[-2:], way))
         solutions.append(run(descent, stopping, null))
     return solutions
 
 
-def _way(first, second, third):
+def way_between(first, second, third):
     """Return the way from the second penalty to the third in units of that before.
 
     It is measured in logarithms, and at most 1: further on, little is known.

@@ -11,7 +11,7 @@ from sklearn.linear_model import Lasso, Ridge
 from sklearn.preprocessing import StandardScaler
 
 import skreg
-from skreg._follow import extrapolate
+from skreg._follow import extrapolate, way_between
 from skreg._losses import CLASSIFICATION_LOSSES
 from skreg._solvers import Solution
 from skreg.path import SMOOTH_LOSSES
@@ -94,6 +94,15 @@ def test_a_path_leads_on(rng):
     coef, intercept = extrapolate(before, last, 2.0)
     assert_allclose(coef, [4.0, 0.0, 0.0, 0.0])  # none crosses 0, or comes back
     assert_allclose(intercept, 4.0)
+
+
+def test_a_path_leads_no_further_than_the_last_way():
+    assert_allclose(way_between((0.8, 0.0), (0.2, 0.2), (0.1, 0.1)), 1.0)
+    assert_allclose(way_between((0.8, 0.0), (0.2, 0.0), (0.1, 0.0)), 0.5)
+    assert way_between((0.8, 0.0), (0.4, 0.0), (1e-9, 0.0)) == 1.0
+    assert way_between((0.8, 0.0), (0.4, 0.0), (0.4, 0.0)) == 0.0
+    nearly = np.nextafter(0.4, 0.0)
+    assert 0.0 <= way_between((0.4, 0.0), (nearly, 0.0), (0.2, 0.0)) <= 1.0
 
 
 def test_alphas_may_be_equal_or_far_apart(rng):
