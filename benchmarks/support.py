@@ -1,9 +1,9 @@
 """Compare the support and the objective of plain steps with those of the optimum.
 
 First on 500 rows with 50 features of which 5 matter, alpha = 0.15, 100 epochs, over 20
-seeds: the last iterate at default steps, the mean of all, the mean of the second half, and
-the last iterate of steps that fall where the objective does no more. Then, with a folder of
-data, on real ones: the last of 20 epochs at default steps.
+seeds: default steps, whose weights are the mean of recent iterates, the mean of all, that
+of the second half, and steps that fall where the objective does no more. Then, with a
+folder of data, on real ones: 20 epochs of default steps.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from sklearn.linear_model import Lasso
 import skreg
 
 KINDS = {
-    "last": {},
+    "default": {},
     "mean": {"average": True},
     "mean of half": {"average": 25_000},
     "adaptive": {"learning_rate": "adaptive", "n_iter_no_change": 3},

@@ -133,6 +133,7 @@ class AdaGrad(SGD):
             state.memory = Memory(features, 1.0, 0.0, 0.0, 0.0)
             state.iterate = Iterate(np.zeros(0), 1.0, 0.0, 0.0)
             state.sums, state.n_averaged = None, 0
+            state.forget_notes()
         if state.strengths != self._strengths:  # what is pending was due to others
             features, eta = state.memory.features, state.memory.eta
             strengths = features[:-1, _STRENGTH]

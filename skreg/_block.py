@@ -26,7 +26,7 @@ from skreg._kernels import Iterate, Sums
 from skreg._objective import balancing_factors, certificate_of, kkt_residual
 from skreg._rows import CSR
 from skreg._sgd import SGD
-from skreg._state import SGDState
+from skreg._state import WITH_WEIGHTS, SGDState, to_dense
 from skreg._vectors import (
     aligned_copy,
     aligned_empty,
@@ -52,7 +52,7 @@ class BlockState(SGDState):
     """What `SGDState` is, for several models in step.
 
     The arrays of weights are matrices with a column for each model, and some of zeros; the
-    other numbers of `iterate` and `sums` are arrays.
+    other numbers of what has weights are arrays.
     """
 
     @classmethod
@@ -61,9 +61,10 @@ class BlockState(SGDState):
         for state in states:
             state.forget_memory()
         shared = _fields(states[0])
-        shared["iterate"] = Iterate(*_side_by_side([state.iterate for state in states]))
-        if states[0].sums is not None:
-            shared["sums"] = Sums(*_side_by_side([state.sums for state in states]))
+        for name in WITH_WEIGHTS:
+            if shared[name] is not None:
+                parts = [getattr(state, name) for state in states]
+                shared[name] = type(parts[0])(*_side_by_side(parts))
         shared["models"] = tuple(model for state in states for model in state.models)
         return cls(**shared)
 
@@ -75,10 +76,21 @@ class BlockState(SGDState):
     def model(self, m):
         """Return the state of one model."""
         shared = _fields(self)
-        shared["iterate"] = Iterate(*_column(self.iterate, m))
-        if self.sums is not None:
-            shared["sums"] = Sums(*_column(self.sums, m))
+        for name in WITH_WEIGHTS:
+            if shared[name] is not None:
+                shared[name] = type(shared[name])(*_column(shared[name], m))
         return SGDState(**shared | {"models": self.models[m : m + 1]})
+
+    def shown(self):
+        """Return the iterate that `weights` settles: the last one, or a mean."""
+        if self.notes is None:
+            return super().shown()
+        noted, former = self.notes, self.former_notes
+        coef, count = self.settled(self.iterate), 1.0 + noted.number + former.number
+        coef += noted.coef + former.coef
+        intercept = self.iterate.intercept + noted.intercept + former.intercept
+        none = 0.0 * self.iterate.threshold
+        return Iterate(coef, 1.0 / count, none, intercept / count)
 
     def weights(self):
         """Return a row of weights for each model, and the intercepts."""
@@ -102,8 +114,8 @@ class BlockState(SGDState):
         return out
 
     @staticmethod
-    def _to_dense(coef):
-        return aligned_copy(coef if isinstance(coef, np.ndarray) else coef.toarray())
+    def _dense_copy(array):
+        return aligned_copy(to_dense(array))
 
 
 def _fields(state):
@@ -173,7 +185,10 @@ def _clock(state):
         "n_averaged",
     )
     numbers = tuple(getattr(state, name) for name in names)
-    kinds = state.from_zero, state.sums is None
+    if state.notes is not None:
+        counts = state.notes.number, state.former_notes.number
+        numbers += tuple(float(np.max(count)) for count in counts)
+    kinds = state.from_zero, state.sums is None, state.notes is None
     return numbers, kinds, tuple(state.generator.tolist())
 
 

@@ -141,7 +141,9 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         If True, `coef_` is the mean of the weights after every step (Polyak-Ruppert
         averaging); if an int, the mean begins with that step. In proximal mode the mean
         is taken before the L1 threshold, which then cuts it: weights that keep their sign
-        get their mean, and the others are exact zeros.
+        get their mean, and the others are exact zeros. If False, plain steps return their
+        last weights, and with an L1 penalty in proximal mode, ``learning_rate="auto"`` and
+        no `eta0` the mean of recent ones: a single iterate can miss small weights.
 
     Attributes
     ----------

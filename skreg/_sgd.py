@@ -33,9 +33,13 @@ _INTERCEPT_HORIZON = 100.0
 # Steps that have become shorter than this part of former ones are in another scale.
 _TOO_LONG = 0.5
 # What thresholds have in store at weights of 0 comes from steps that knew little of the
-# optimum, and would keep small weights at 0 for as many steps again. After so many steps,
-# twice as many and so on, half of it is forgotten.
+# optimum, and would keep small weights at 0 for as many steps again. So a part of it is
+# forgotten after so many steps, and then four times while their number doubles.
 _FIRST_FADE = 256
+# Iterates are noted at most as often as this while the number of steps doubles, and so
+# seldom that a note costs less than the steps before it, which move few of many weights.
+_NOTES_PER_DOUBLING = 64
+_FEATURES_PER_STEP = 8
 # "adaptive" gives up when its plateaus have divided the step by more than this.
 _SMALLEST_FACTOR = 1e-6
 
@@ -125,15 +129,13 @@ class SGD:
         """Let go of what an earlier descent, with other parameters, has left pending."""
         state = self.state
         state.forget_memory()
-        iterate = state.iterate
+        if not self._notes_iterates:
+            state.forget_notes()
         average, began = self.settings.average, state.n_steps - state.n_averaged
         if not average or began < average - 1:  # there is no mean, or it began too early
             state.sums, state.n_averaged = None, 0
         if not self.problem.fit_intercept:
-            iterate = iterate._replace(intercept=0.0 * iterate.intercept)
-            if state.sums is not None:
-                state.sums = state.sums._replace(intercept=iterate.intercept)
-        state.iterate = iterate
+            state.drop_intercept()
         if state.strengths != self._strengths:  # what is pending was due to others
             state.settle()
             state.strengths = self._strengths
@@ -143,6 +145,17 @@ class SGD:
         """Whether the store of thresholds fades with the number of steps."""
         return self.problem.l1 > 0.0 and not self.settings.subgradient
 
+    @property
+    def _notes_iterates(self):
+        """Whether the weights shown are the mean of iterates that are noted.
+
+        The raw value of a small weight is now above, now below its threshold, so that the
+        last iterate may miss it; what the steps keep at its optimum is the mean. Steps or
+        means of the user's own are taken to the letter.
+        """
+        default = self.settings.schedule == "auto" and self._eta0 is None
+        return self._fades and default and not self.settings.average
+
     def epoch(self, target=None):
         """Visit every row of the problem once."""
         state = self.state
@@ -150,14 +163,27 @@ class SGD:
         if state.n_steps == 0:
             self._begin(visits.order[0])
         for part in self._calls(visits):
-            for piece in self._rescaled(*self._plan(part)):
-                state.sums = self._sums()
-                self._visit(piece)
-                if state.sums is not None:
-                    state.n_averaged += len(piece.order)
-            state.n_steps += len(part.order)
+            for plan in self._rescaled(*self._plan(part)):
+                self._take(plan)
             if self._fades and state.n_steps == self._next_fade(state.n_steps - 1):
                 state.fade()
+
+    def _take(self, plan):
+        """Take the steps of a plan, and note the iterates that are due."""
+        state, start, n = self.state, 0, len(plan.order)
+        while start < n:
+            stop, due = n, False
+            if self._notes_iterates:
+                wait = self._next_note(state.n_steps) - state.n_steps
+                stop, due = min(n, start + wait), start + wait <= n
+            state.sums = self._sums()
+            self._visit(plan.part(start, stop))
+            if state.sums is not None:
+                state.n_averaged += stop - start
+            state.n_steps += stop - start
+            if due:
+                state.note()
+            start = stop
 
     def _visit(self, plan):
         """Take the steps of a plan."""
@@ -201,8 +227,21 @@ class SGD:
 
     @staticmethod
     def _next_fade(n_steps):
-        """Return after how many steps thresholds fade next."""
-        return max(_FIRST_FADE, 1 << n_steps.bit_length())
+        """Return after how many steps thresholds fade next: 256, 304, 362, 430, 512 ..."""
+        if n_steps < _FIRST_FADE:
+            return _FIRST_FADE
+        power = 1 << n_steps.bit_length() - 1
+        fades = (int(power * 2.0 ** (quarter / 4.0)) for quarter in range(1, 5))
+        return next(fade for fade in fades if fade > n_steps)
+
+    def _next_note(self, n_steps):
+        """Return after how many steps the iterate is noted next."""
+        n_steps = max(n_steps, _FIRST_FADE)  # the first iterates are far from the optimum
+        interval = max(
+            self._next_fade(n_steps) // _NOTES_PER_DOUBLING,
+            self.problem.n_features // _FEATURES_PER_STEP,
+        )
+        return (n_steps // interval + 1) * interval
 
     def _sums(self):
         """Return the sums over iterates, None before the mean begins."""
@@ -264,7 +303,7 @@ class SGD:
         if eta0 is None:
             yield plan
             return
-        start, n = 0, len(eta0)
+        start, n, n_tentative = 0, len(eta0), state.n_tentative
         while start < n:
             longest = np.maximum.accumulate(np.append(state.longest_step, eta0[start:]))[1:]
             too_long = np.flatnonzero(eta0[start:] < _TOO_LONG * longest)
@@ -275,7 +314,7 @@ class SGD:
             if stop < n:
                 if state.from_zero:
                     factor = float(eta0[stop]) / state.longest_step
-                    tentative = stop < state.n_tentative
+                    tentative = stop < n_tentative
                     self._scale_down(factor, None if tentative else plan.order[stop])
                 state.longest_step = float(eta0[stop])
             start = stop
@@ -289,6 +328,11 @@ class SGD:
         if state.sums is not None:
             *of_weights, intercept = state.sums
             state.sums = Sums(*(factor * part for part in of_weights), intercept)
+        if state.notes is not None:
+            state.notes, state.former_notes = (
+                notes._replace(coef=factor * notes.coef)
+                for notes in (state.notes, state.former_notes)
+            )
 
     def _suitable(self, factor, row):
         """Return `factor` where weights times it predict a row better, and else 1."""

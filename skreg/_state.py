@@ -7,11 +7,13 @@ import numpy as np
 from scipy import sparse
 
 from skreg._kernels import Iterate, Strengths, Sums
-from skreg._rows import row_norms_squared, settle
+from skreg._rows import row_norms_squared, settle, settle_into_mean
 
 _FEATURES_AT_A_TIME = 1 << 14
 # Weights that began at 0 are out of scale for no more steps than these.
 _TENTATIVE = 100
+# The part of what a threshold has in store that a fade leaves: a quarter after a doubling.
+_KEPT = 0.5**0.5
 # Of many rows, about so many tell how long they are.
 _MEASURED_ROWS = 1000
 
@@ -27,6 +29,21 @@ class SGDSettings(NamedTuple):
     average: int  # number of the first step in the mean, counted from 1; 0 for no mean
     early_stopping: bool
     decoupled: bool = False  # whether L2 shrinks all weights alike
+
+
+class Notes(NamedTuple):
+    """Sums over iterates noted now and then, all settled, and how many these are.
+
+    The array is never changed in place, so that states may share it.
+    """
+
+    coef: np.ndarray
+    intercept: float
+    number: float
+
+
+# The parts of a state that begin with an element, `coef`, for each weight.
+WITH_WEIGHTS = ("iterate", "sums", "notes", "former_notes")
 
 
 @dataclass
@@ -51,6 +68,8 @@ class SGDState:
     strengths: Strengths | None = None  # of the steps taken so far
     sums: Sums | None = None
     n_averaged: int = 0
+    notes: Notes | None = None  # since thresholds have last faded
+    former_notes: Notes | None = None  # from fade to fade before
     memory: Any = None  # of AdaGrad steps, which have no iterate
     models: tuple = (0,)  # the places of the models among those of an estimator
 
@@ -94,40 +113,40 @@ class SGDState:
         """Return the state at other weights; the clock is the same."""
         iterate = Iterate(np.array(coef, dtype=np.float64), 1.0, 0.0, float(intercept))
         return replace(
-            self, iterate=iterate, sums=None, n_averaged=0, memory=None, from_zero=False
-        )
+            self, iterate=iterate, sums=None, n_averaged=0, notes=None, former_notes=None,
+            memory=None, from_zero=False,
+        )  # fmt: skip
 
     def sparse(self):
         """Return the state with sparse arrays, which are smaller if most are 0."""
-        return self._with(sparse.csr_matrix)
+        return self._with(sparse.csr_matrix, sparse.csr_matrix)
 
     def dense(self):
-        """Return the state, able to go on, with copies of its arrays."""
-        return self._with(self._to_dense)
+        """Return the state, able to go on, with copies of the arrays that will change."""
+        return self._with(self._dense_copy, to_dense)
 
-    def _with(self, change):
-        sums = self.sums
-        if sums is not None:
-            sums = sums._replace(coef=change(sums.coef))
-        iterate = self.iterate._replace(coef=change(self.iterate.coef))
-        memory = self.memory
-        if memory is not None:
-            memory = memory._replace(features=change(memory.features))
-        others = {
+    def _with(self, change, change_notes):
+        changed = {
             "generator": self.generator.copy(),
             "target_range": self.target_range.copy(),
         }
-        return replace(self, iterate=iterate, sums=sums, memory=memory, **others)
+        for name in WITH_WEIGHTS:
+            part = getattr(self, name)
+            if part is not None:
+                function = change_notes if isinstance(part, Notes) else change
+                changed[name] = part._replace(coef=function(part.coef))
+        if self.memory is not None:
+            features = change(self.memory.features)
+            changed["memory"] = self.memory._replace(features=features)
+        return replace(self, **changed)
 
     def no_sums(self):
         """Return the sums over no iterate."""
         return Sums(np.zeros_like(self.iterate.coef), 0.0, 0.0, 0.0)
 
     @staticmethod
-    def _to_dense(array):
-        if not sparse.issparse(array):
-            return array.copy()
-        return array.toarray() if array.shape[0] > 1 else array.toarray().ravel()
+    def _dense_copy(array):
+        return to_dense(array) if sparse.issparse(array) else array.copy()
 
     @property
     def n_tentative(self):
@@ -138,11 +157,20 @@ class SGDState:
         """Return the weights and the intercept, all that is pending settled."""
         if self.memory is not None:
             return self.memory.weights()
+        if self.notes is not None:
+            return self._mean_of_notes()
         shown = self.shown()
         return self.settled(shown), shown.intercept
 
+    def _mean_of_notes(self):
+        coef, scale, threshold, intercept = self.iterate
+        noted, former = self.notes, self.former_notes
+        count = 1.0 + noted.number + former.number
+        mean = settle_into_mean(coef, scale, threshold, noted.coef, former.coef, count)
+        return mean, (intercept + noted.intercept + former.intercept) / count
+
     def shown(self):
-        """Return the iterate that `weights` settles: the last one, or the mean."""
+        """Return the iterate that `weights` settles where none is noted, or a mean."""
         if not self.n_averaged:
             return self.iterate
         coef_sum, scale_sum, threshold_sum, intercept_sum = self.sums
@@ -153,20 +181,48 @@ class SGDState:
             intercept_sum / self.n_averaged,
         )
 
+    def note(self):
+        """Note the iterate: add it to the sums of which the mean is shown."""
+        if self.notes is None:
+            self.notes = self.former_notes = self._no_notes()
+        coef, intercept, count = self.notes
+        self.notes = Notes(
+            coef + self.settled(self.iterate),
+            intercept + self.iterate.intercept,
+            count + 1.0,
+        )
+
+    def drop_intercept(self):
+        """Set the intercept to 0."""
+        for name in WITH_WEIGHTS:
+            part = getattr(self, name)
+            if part is not None:
+                setattr(self, name, part._replace(intercept=0.0 * part.intercept))
+
+    def forget_notes(self):
+        """Show the iterate itself."""
+        self.notes = self.former_notes = None
+
+    def _no_notes(self):
+        none = 0.0 * self.iterate.intercept
+        return Notes(np.zeros_like(self.iterate.coef), none, none)
+
     def settle(self):
-        """Forget what thresholds have left pending at weights of 0."""
+        """Forget what thresholds have left pending at weights of 0, and notes."""
         if self.sums is not None:
             coef_sum = self.settled(self.shown()) * self.n_averaged
             none = 0.0 * self.sums.scale
             self.sums = self.sums._replace(coef=coef_sum, scale=none, threshold=none)
+        self.forget_notes()
         coef, none = self.settled(self.iterate), 0.0 * self.iterate.threshold
         self.iterate = self.iterate._replace(coef=coef, scale=1.0 + none, threshold=none)
 
     def fade(self):
-        """Forget half of what the threshold has in store at weights of 0; keep the rest.
+        """Forget a part of what the threshold has in store at weights of 0.
 
         The weights stay the same, and so do the sums over iterates. Those that overflow are
-        for others to see. Many features take no memory of their size.
+        for others to see. Many features take no memory of their size. Notes from before the
+        last time are forgotten.
         """
         iterate, sums = self.iterate, self.sums
         for start in range(0, len(iterate.coef), _FEATURES_AT_A_TIME):
@@ -175,13 +231,23 @@ class SGDState:
             if sums is not None:  # a part of the sums is still in the raw weights
                 with np.errstate(over="ignore", invalid="ignore"):
                     sums.coef[part] += sums.scale * coef
-            coef += self.settled(iterate._replace(coef=coef, scale=1.0))
-            coef *= 0.5
+            settled = self.settled(iterate._replace(coef=coef, scale=1.0))
+            coef *= _KEPT
+            coef += (1.0 - _KEPT) * settled
         if sums is not None:
             self.sums = sums._replace(scale=0.0 * sums.scale)
-        self.iterate = iterate._replace(threshold=0.5 * iterate.threshold)
+        self.iterate = iterate._replace(threshold=_KEPT * iterate.threshold)
+        if self.notes is not None:
+            self.notes, self.former_notes = self._no_notes(), self.notes
 
     @staticmethod
     def settled(iterate):
         """Return the weights of an iterate, all that is pending settled."""
         return settle(iterate.coef, iterate.scale, iterate.threshold)
+
+
+def to_dense(array):
+    """Return what may be a sparse matrix as an array, one of a single row as a vector."""
+    if not sparse.issparse(array):
+        return array
+    return array.toarray() if array.shape[0] > 1 else array.toarray().ravel()

@@ -26,14 +26,15 @@ def proximal_sgd(X, y, loss, steps, weights, l1, l2, coef=None, intercept=0.0):
 
     ``u`` is the penalty each weight could have received, ``q`` what each did receive.
     After the gradient step a weight receives what is due, but never crosses 0. With L2,
-    weights, ``u`` and ``q`` shrink alike. After 256, 512, 1024 ... steps half of the
-    penalties, due and received, is forgotten.
+    weights, ``u`` and ``q`` shrink alike. After 256 steps, and then four times
+    while their number doubles, a part of the penalties, due and received, is forgotten:
+    three quarters over a doubling.
     """
     w = np.zeros(X.shape[1]) if coef is None else np.array(coef)
     b, u, q = intercept, 0.0, np.zeros(X.shape[1])
     for k, (x, target, eta, s) in enumerate(zip(X, y, steps, weights, strict=True)):
-        if k in 256 * 2 ** np.arange(10):
-            u, q = u / 2, q / 2
+        if k in (256 * 2 ** (np.arange(40) / 4)).astype(int):
+            u, q = u / 2**0.5, q / 2**0.5
         slope = s * loss.derivative(target, x @ w + b)
         moved = w - eta * slope * x
         u += eta * l1

@@ -8,8 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Lasso
 
+import skreg
 from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
+from skreg._block import split
 from skreg._losses import make_loss
 from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
@@ -111,6 +114,49 @@ def test_what_thresholds_have_in_store_fades(rng, learning_rate):
         penalty="l1", alpha=0.1, learning_rate=learning_rate, eta0=0.003, **IN_ORDER
     ).partial_fit(X, y)
     assert_allclose(model.coef_, [0.9, 0.1], atol=0.05)
+
+
+@pytest.mark.parametrize("noise", [0.1, 2.0])
+def test_default_steps_find_small_weights(noise):
+    """Every weight of the optimum, however small, and hardly any other."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X, coef = rng.standard_normal((500, 50)), np.append([3.0, -2, 1.5, 1, -1], [0] * 45)
+        y = X @ coef + noise * rng.standard_normal(500)
+        lasso = Lasso(0.15, tol=1e-10).fit(X, y)
+        model = SGDRegularizedRegressor(
+            penalty="l1", alpha=0.15, solver="sgd", max_iter=100, tol=None, random_state=0
+        ).fit(X, y)
+        needed, kept = lasso.coef_ != 0.0, model.coef_ != 0.0
+        assert kept[needed].all()
+        assert kept[~needed].sum() <= 2
+        best = skreg.objective(X, y, lasso.coef_, lasso.intercept_, l1=0.15)
+        assert model.objective_ <= 1.0001 * best
+
+
+@pytest.mark.parametrize("kind", ["dense", "CSR", "classes"])
+def test_weights_shown_are_the_mean_of_recent_iterates(rng, kind):
+    """The last one, and those noted every few steps, since the last fade but one."""
+    X, n = rng.standard_normal((700, 6)), 625
+    X = X if kind == "dense" else sparse.csr_matrix(X)
+    y = X @ [1.0, -1.0, 0.02, 0.0, 0.0, 0.0] + rng.standard_normal(700)
+    model = SGDRegularizedRegressor(penalty="l1", alpha=0.05, shuffle=False)
+    if kind == "classes":
+        y = np.digitize(y, [-1.0, 1.0])
+        model = SGDRegularizedClassifier(penalty="l1", alpha=0.05, shuffle=False)
+    options = {"classes": [0, 1, 2]} if kind == "classes" else {}
+    iterates = []
+    for i in range(n):
+        model.partial_fit(X[i : i + 1], y[i : i + 1], **options)
+        states = split(model._states)
+        weights = [np.append(s.settled(s.iterate), s.iterate.intercept) for s in states]
+        iterates.append(np.array(weights))
+        if i < 255:
+            assert_array_equal(model.coef_, np.squeeze(iterates[-1][:, :-1]))
+    noted = [*range(513, 608, 9), 616, n]  # fades at 512 and 608; 608 / 64 and 724 / 64
+    expected = np.mean([iterates[t - 1] for t in noted], axis=0)
+    shown = np.column_stack([np.atleast_2d(model.coef_), np.ravel(model.intercept_)])
+    assert_allclose(shown, expected, rtol=1e-12, atol=1e-15)
 
 
 def test_batches_keep_pending_penalties():
