@@ -32,8 +32,8 @@ import numpy as np
 from skreg._compile import IN_ORDER, compiled
 from skreg._kernels import Iterate
 from skreg._losses import CLASSIFICATION_LOSSES, bounded_slope, derivative, value
+from skreg._matrices import checked_row_norms
 from skreg._rows import (
-    checked_row_norms,
     prefetch_item,
     prefetch_row,
     row_add,

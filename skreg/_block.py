@@ -23,8 +23,8 @@ from skreg._block_kernels import (
     block_slopes,
 )
 from skreg._kernels import Iterate, Sums
+from skreg._matrices import CSR
 from skreg._objective import balancing_factors, certificate_of, kkt_residual
-from skreg._rows import CSR
 from skreg._sgd import SGD
 from skreg._state import WITH_WEIGHTS, SGDState, to_dense
 from skreg._vectors import (

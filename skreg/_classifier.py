@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 from skreg._estimator import SGDRegularizedModel, unchanged_on_error
 from skreg._inputs import FORMAT, check_finite, check_storage, check_total, check_weights
 from skreg._losses import CLASSIFICATION_LOSSES, make_loss
-from skreg._rows import as_rows
+from skreg._matrices import as_rows
 
 
 def has_probabilities(model):

@@ -10,11 +10,11 @@ import numpy as np
 
 from skreg._block import certify_block
 from skreg._losses import HalfSquaredError
+from skreg._matrices import CSR, checked_row_norms
 from skreg._moments import Moments
 from skreg._objective import look, null_model
 from skreg._parts import without_empty_features
 from skreg._row_steps import BlockRowSteps
-from skreg._rows import CSR, checked_row_norms
 from skreg._solvers import Solution, run
 from skreg._state import SGDSettings, SGDState
 from skreg._svrg import SVRG

@@ -9,9 +9,9 @@ add up: those of the rows that a fold leaves are a difference.
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
+from skreg._matrices import checked_row_norms
 from skreg._objective import Certificate, penalty_conjugate, shrinkages
 from skreg._quadratic import minimize_quadratic, mirror
-from skreg._rows import checked_row_norms
 
 _CHUNK_BYTES = 1 << 19
 # A deviation below this part of the mean is the rounding of a constant.

@@ -13,17 +13,17 @@ taken around their means, which makes them independent of the intercept, the sti
 all; and near the optimum, steps are few and exact (Eisenstat and Walker 1996).
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy.linalg import norm
 from scipy.linalg.blas import dger
 
+from skreg._conjugate import FIRST_PACE, conjugate_gradients
 from skreg._kernels import curvature_pass, hessian_product
 from skreg._losses import HalfSquaredError
+from skreg._matrices import CSR, add_gram, check_squares, mean_squares
 from skreg._objective import feature_curvatures, look
-from skreg._quadratic import minimize_quadratic, mirror, violations
-from skreg._rows import CSR, add_gram, check_squares, mean_squares
+from skreg._optimality import NOISE, differ_by_rounding, is_better, is_exact, left_open
+from skreg._quadratic import minimize_quadratic, mirror
 
 _STEPS = 30
 _HALVINGS = 30
@@ -43,44 +43,14 @@ _FAIR = 0.5
 # Where a loss is flat, or nearly so, a model is curved by this part of the loss's largest
 # curvature, so that each step has an end.
 _SMALLEST_CURVATURE = 1e-7
-# What conjugate gradients leave of the gradient, and how many products they may take: few
-# as long as steps make weights 0, which spoils what an exact step would gain.
-_CG_TOLERANCE = 0.15
-_LEAST_CG_TOLERANCE = 1e-3
-_CG_PRODUCTS = 8
-_MOST_CG_PRODUCTS = 128
-# After so many, their pace is known well enough to give up; a model that is the objective
-# itself is solved until the gap is about this part of the target, squared.
+# After so many products, the pace of conjugate gradients is known well enough to give up;
+# a model that is the objective itself is solved until the gap is about this part of the
+# target, squared.
 _CG_TRIAL = 4
 _CG_SURPLUS = 0.2
-# Two objectives that differ by less than this, relative to them, differ by rounding; a
-# gap of this size is rounding, too.
-_NOISE = 1e-14
 # A square around the mean counts as this part of the square around 0, if it is less: means
 # and curvatures change from step to step.
 _LEAST_PART = 0.01
-
-
-class Pace(NamedTuple):
-    """How far conjugate gradients go at the next step.
-
-    At most `n_products`, until `tolerance` times the gradient is left.
-    """
-
-    tolerance: float
-    n_products: int
-
-    def after(self, n_products):
-        """Return the pace after a step of so many products, which made no weight 0.
-
-        The model is then nearly exact, and more so at each step.
-        """
-        done = n_products < self.n_products
-        tolerance = max(self.tolerance**2, _LEAST_CG_TOLERANCE) if done else self.tolerance
-        return Pace(tolerance, min(2 * self.n_products, _MOST_CG_PRODUCTS))
-
-
-FIRST_PACE = Pace(_CG_TOLERANCE, _CG_PRODUCTS)
 
 
 class Newton:
@@ -148,7 +118,7 @@ class Newton:
     def _steps_left(self, before, target):
         """Return how many steps are needed at the pace of the last, from a gap `before`."""
         left = self.view.certificate.distance
-        target = max(target, _NOISE * abs(self.view.certificate.objective))
+        target = max(target, NOISE * abs(self.view.certificate.objective))
         if left <= target:
             return 0.0
         if target == 0.0:
@@ -163,7 +133,7 @@ class Newton:
         rounding, more products bring nothing.
         """
         if not gap > target > 0.0:
-            return _CG_TOLERANCE
+            return FIRST_PACE.tolerance
         ratio = target / gap
         return _CG_SURPLUS * (np.sqrt(ratio) if self.problem.l2 > 0.0 else ratio)
 
@@ -177,10 +147,10 @@ class Newton:
         exact = self._quadratic and self.problem.l1 == 0.0
         while (gap := self.view.certificate.distance) > target:
             # The objective falls with the square of what a step leaves of the gradient.
-            tolerance = _CG_TOLERANCE
+            tolerance = FIRST_PACE.tolerance
             if exact:
                 needed = _CG_SURPLUS * np.sqrt(target / gap)
-                tolerance = np.clip(needed, _NOISE, _CG_TOLERANCE)
+                tolerance = np.clip(needed, NOISE, FIRST_PACE.tolerance)
             n_steps = max(1.0, np.log(gap / target) / -np.log(tolerance**2))
             most = int(budget / n_steps)
             *step, n_products = self._cg_direction(tolerance, _CG_TRIAL, most)
@@ -320,67 +290,3 @@ class Newton:
             means = sums[:-1] / total
         centered = squares - total * means**2
         return means, np.append(np.maximum(centered, _LEAST_PART * squares), total)
-
-
-def conjugate_gradients(product, right_side, diagonal, tolerance, least, most):
-    """Solve a positive semidefinite system, preconditioned by its diagonal.
-
-    Return the solution, its residual, which is at most `tolerance` times the right side,
-    and the number of products it took. Return `most` and what there is if the number would
-    be larger, or after `least` of them seems to become larger.
-    """
-    solution, direction = np.zeros_like(right_side), np.zeros_like(right_side)
-    residual, lengths = right_side.copy(), []
-    for n_products in range(most):
-        scaled = residual / diagonal
-        lengths.append(np.sqrt(residual @ scaled))
-        if lengths[-1] <= tolerance * lengths[0]:
-            return solution, residual, n_products
-        half = n_products // 2
-        pace = np.log(lengths[half] / lengths[-1]) * (most - n_products)
-        way = np.log(lengths[-1] / (tolerance * lengths[0])) * (n_products - half)
-        if n_products >= least and pace < way:
-            break
-        if n_products > 0:
-            direction *= (lengths[-1] / lengths[-2]) ** 2
-        direction += scaled
-        image = product(direction)
-        bend = direction @ image
-        if not bend > 0.0:
-            return solution, residual, n_products
-        size = lengths[-1] ** 2 / bend
-        solution += size * direction
-        residual -= size * image
-    return solution, residual, most
-
-
-def left_open(problem, coef, view):
-    """Return what the optimality conditions leave open, the intercept's part last."""
-    slopes = view.gradient[:-1] + problem.l2 * coef
-    left = np.append(violations(coef, slopes, problem.l1), 0.0)
-    if problem.fit_intercept:
-        left[-1] = view.gradient[-1]
-    return left
-
-
-def is_exact(view):
-    """Return whether the objective is at its minimum, but for rounding.
-
-    The weights may not be: where the objective is flat, its differences are their squares.
-    A step from here makes them exact.
-    """
-    return view.certificate.distance <= _NOISE * abs(view.certificate.objective)
-
-
-def differ_by_rounding(view, other):
-    """Return whether two objectives are too near to each other to be compared."""
-    one, two = view.certificate.objective, other.certificate.objective
-    return abs(two - one) <= _NOISE * abs(one)
-
-
-def is_better(problem, old_coef, old_view, coef, view):
-    """Return whether weights have a lower objective, or if rounding hides it, less left."""
-    if not differ_by_rounding(old_view, view):
-        return view.certificate.objective < old_view.certificate.objective
-    old_left, left = left_open(problem, old_coef, old_view), left_open(problem, coef, view)
-    return float(left @ left) < 0.25 * float(old_left @ old_left)

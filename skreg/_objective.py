@@ -29,7 +29,7 @@ from sklearn.utils import check_array
 from skreg._inputs import check_data, check_weights
 from skreg._kernels import conjugate_sum, constant_pass, gradient_pass, loss_pass
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, HalfSquaredError, make_loss
-from skreg._rows import as_rows, mean_squares
+from skreg._matrices import as_rows, mean_squares
 from skreg.penalties import ElasticNet, check_number
 
 # Beyond this raw prediction a classification loss does not change its mind.
@@ -39,7 +39,7 @@ _LARGEST_RAW_PREDICTION = 50.0
 class Problem(NamedTuple):
     """One objective: the data, the loss and the penalty's strengths.
 
-    ``X`` comes from `skreg._rows.as_rows`, ``y`` holds targets (-1 and +1 for
+    ``X`` comes from `skreg._matrices.as_rows`, ``y`` holds targets (-1 and +1 for
     classification), ``rows`` are the rows that count, all of positive weight.
     """
 

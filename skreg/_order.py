@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skreg._compile import compiled
-from skreg._rows import bytes_per_row
+from skreg._matrices import bytes_per_row
 
 # Rows beside each other in memory are cheap to read together. A matrix larger than a
 # processor's cache is therefore shuffled in two levels (in the manner of Xu et al. 2022,

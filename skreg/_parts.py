@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import eigh
 
-from skreg._objective import Problem, feature_curvatures
-from skreg._rows import (
+from skreg._matrices import (
     CSR,
     as_rows,
     occupied_columns,
     take_columns,
     take_occupied_columns,
 )
+from skreg._objective import Problem, feature_curvatures
 
 # Features that no row has are left out if they are more than this part of all.
 _MANY_EMPTY = 0.5

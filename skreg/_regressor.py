@@ -9,7 +9,7 @@ from sklearn.utils.validation import validate_data
 from skreg._estimator import SGDRegularizedModel, unchanged_on_error
 from skreg._inputs import FORMAT, check_finite, check_storage, check_weights
 from skreg._losses import REGRESSION_LOSSES, make_loss
-from skreg._rows import as_rows
+from skreg._matrices import as_rows
 
 
 class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):

@@ -13,9 +13,9 @@ import numpy as np
 
 from skreg._kernels import Iterate, Plan, Strengths, Sums, row_loss, sgd_epoch
 from skreg._losses import CLASSIFICATION_LOSSES
+from skreg._matrices import bytes_per_row, checked_row_norms
 from skreg._objective import certify, feature_curvatures
 from skreg._order import Order
-from skreg._rows import bytes_per_row, checked_row_norms
 from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
 # Compiled calls are short enough for Ctrl-C to be heard in between.

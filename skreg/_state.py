@@ -7,7 +7,8 @@ import numpy as np
 from scipy import sparse
 
 from skreg._kernels import Iterate, Strengths, Sums
-from skreg._rows import row_norms_squared, settle, settle_into_mean
+from skreg._matrices import row_norms_squared
+from skreg._rows import settle, settle_into_mean
 
 _FEATURES_AT_A_TIME = 1 << 14
 # Weights that began at 0 are out of scale for no more steps than these.

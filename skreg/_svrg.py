@@ -19,13 +19,15 @@ import functools
 
 import numpy as np
 
+from skreg._conjugate import FIRST_PACE
 from skreg._losses import HalfSquaredError
-from skreg._newton import FIRST_PACE, MATRIX_SPEED, Newton, is_better, is_exact
+from skreg._matrices import CSR, checked_row_norms, column_counts, n_values, take_columns
+from skreg._newton import MATRIX_SPEED, Newton
 from skreg._objective import feature_curvatures, look
+from skreg._optimality import is_better, is_exact
 from skreg._parts import Columns, Rotation, without_empty_features
 from skreg._quadratic import violations
 from skreg._row_steps import RowSteps
-from skreg._rows import CSR, checked_row_norms, column_counts, n_values, take_columns
 from skreg._state import SGDState
 
 # The matrix of a model is held for at most this many features, or if steps on rows have

@@ -28,9 +28,9 @@ from skreg._classifier import (
 from skreg._estimator import unchanged_on_error
 from skreg._folds import Fold, Paths, Scorer, stack
 from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, make_loss
+from skreg._matrices import as_rows
 from skreg._order import generator_state
 from skreg._regressor import SGDRegularizedRegressor
-from skreg._rows import as_rows
 from skreg._solvers import Stopping
 from skreg.path import (
     GRID,

@@ -17,9 +17,9 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from skreg._follow import follow
 from skreg._inputs import FORMAT, check_data, check_finite, check_storage, check_weights
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
+from skreg._matrices import as_rows
 from skreg._objective import Problem, look, null_model
 from skreg._order import generator_state
-from skreg._rows import as_rows
 from skreg._solvers import Stopping
 
 # Without L1 no alpha makes all weights 0. The grid is that of a little L1, as in glmnet.

@@ -11,9 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 from skreg import SGDRegularizedClassifier
 from skreg._block import BlockSGD, BlockState, can_share, grouped, split
 from skreg._losses import CLASSIFICATION_LOSSES, make_loss
+from skreg._matrices import as_rows
 from skreg._objective import Problem, certify, feature_curvatures
 from skreg._order import generator_state
-from skreg._rows import as_rows
 from skreg._sgd import SGD
 from skreg._state import SGDSettings, SGDState
 

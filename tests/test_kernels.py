@@ -18,8 +18,8 @@ from skreg._kernels import (
     svrg_epoch,
 )
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
+from skreg._matrices import as_rows
 from skreg._order import Visits
-from skreg._rows import as_rows
 
 PENALTIES = {"none": (0.0, 0.0), "l1": (0.05, 0.0), "l2": (0.0, 0.3), "both": (0.05, 0.3)}
 SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]

@@ -10,8 +10,8 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 
 import skreg
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
+from skreg._matrices import as_rows
 from skreg._objective import Problem, certify, feature_curvatures, look, null_model
-from skreg._rows import as_rows
 
 
 def make_problem(rng, name="squared_error", l1=0.05, l2=0.1, fit_intercept=True, n=40):

@@ -5,10 +5,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skreg._losses import make_loss
+from skreg._matrices import as_rows
 from skreg._newton import Newton
 from skreg._objective import Problem, certify, look
 from skreg._parts import Columns, Rotation, without_empty_features
-from skreg._rows import as_rows
 
 
 def make_problem(rng, X, l1=0.0, l2=0.1, name="squared_error"):

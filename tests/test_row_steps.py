@@ -6,10 +6,10 @@ from scipy import sparse
 
 from skreg import _row_steps
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
+from skreg._matrices import as_rows, checked_row_norms
 from skreg._objective import Problem, look
 from skreg._order import generator_state
 from skreg._row_steps import BlockRowSteps, RowSteps
-from skreg._rows import as_rows, checked_row_norms
 
 SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
 

@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skreg._compile import compiled
-from skreg._rows import as_rows
+from skreg._matrices import as_rows
 from skreg._vectors import (
     LANES,
     aligned_copy,
