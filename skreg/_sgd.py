@@ -36,10 +36,9 @@ _TOO_LONG = 0.5
 # optimum, and would keep small weights at 0 for as many steps again. So a part of it is
 # forgotten after so many steps, and then four times while their number doubles.
 _FIRST_FADE = 256
-# Iterates are noted at most as often as this while the number of steps doubles, and so
-# seldom that a note costs less than the steps before it, which move few of many weights.
+# Iterates are noted at most as often as this while the number of steps doubles, and not
+# before there were as many steps as features: a note costs less than these steps then.
 _NOTES_PER_DOUBLING = 64
-_FEATURES_PER_STEP = 8
 # "adaptive" gives up when its plateaus have divided the step by more than this.
 _SMALLEST_FACTOR = 1e-6
 
@@ -237,10 +236,8 @@ class SGD:
     def _next_note(self, n_steps):
         """Return after how many steps the iterate is noted next."""
         n_steps = max(n_steps, _FIRST_FADE)  # the first iterates are far from the optimum
-        interval = max(
-            self._next_fade(n_steps) // _NOTES_PER_DOUBLING,
-            self.problem.n_features // _FEATURES_PER_STEP,
-        )
+        often = self._next_fade(n_steps) // _NOTES_PER_DOUBLING
+        interval = max(often, self.problem.n_features)
         return (n_steps // interval + 1) * interval
 
     def _sums(self):
