@@ -1,7 +1,7 @@
 """The driver of paths: one problem under one penalty after the other.
 
 Each fit goes on from the weights of the one before, or if that is better, from where the
-last two lead, and begins with what is known of the rows. For the squared error of few dense
+last two lead, and begins with what is known of the rows. For the squared error of few
 features the rows are read once, for their `Moments`. Under L2, many sparse rows serve
 several penalties at a time, all from the last weights of those before.
 """
@@ -10,7 +10,7 @@ import numpy as np
 
 from skreg._block import certify_block
 from skreg._losses import HalfSquaredError
-from skreg._matrices import CSR, checked_row_norms
+from skreg._matrices import CSR, checked_row_norms, n_values
 from skreg._moments import Moments
 from skreg._objective import look, null_model
 from skreg._parts import without_empty_features
@@ -21,7 +21,8 @@ from skreg._svrg import SVRG
 from skreg._threads import single_threaded_blas
 from skreg._vectors import LANES
 
-# Moments cost as many looks at the rows as there are features to twenty, a fit a few.
+# Moments, of sparse rows that are made dense, cost as many looks at dense rows as there are
+# features to twenty, a fit a few.
 _MOST_FEATURES = 1000
 _FEATURES_PER_FIT = 60
 # Fewer penalties, or fewer rows, are not worth a block.
@@ -63,9 +64,9 @@ def follow(problem, penalties, stopping, generator, moments=None):
 def moments_pay(problem, n_penalties):
     """Return whether moments are worth the pass that they take."""
     n_rows, n_features = problem.X.shape
-    most = min(_MOST_FEATURES, _FEATURES_PER_FIT * n_penalties, n_rows)
-    dense = not isinstance(problem.X, CSR)
-    return dense and isinstance(problem.loss, HalfSquaredError) and n_features <= most
+    density = n_values(problem.X) / max(n_rows * n_features, 1)
+    most = min(_MOST_FEATURES, density * _FEATURES_PER_FIT * n_penalties, n_rows)
+    return isinstance(problem.loss, HalfSquaredError) and n_features <= most
 
 
 def _follow_quadratic(quadratic, penalties, stopping, generator):

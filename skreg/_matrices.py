@@ -153,6 +153,22 @@ def _take(data, indices, indptr, places, none, out_data, out_indices, out_indptr
         out_indptr[i + 1] = n
 
 
+def dense_rows(X, rows):
+    """Return a copy of some rows in dense storage."""
+    if not isinstance(X, CSR):
+        return X[rows]
+    out = np.zeros((len(rows), X.shape[1]), dtype=X.data.dtype)
+    _scatter(X.data, X.indices, X.indptr, rows, out)
+    return out
+
+
+@compiled
+def _scatter(data, indices, indptr, rows, out):
+    for k in range(rows.shape[0]):
+        for j in range(indptr[rows[k]], indptr[rows[k] + 1]):
+            out[k, indices[j]] = data[j]
+
+
 def mean_squares(X, weights):
     """Return the sums of ``weights * X^2`` over the rows, per feature."""
     if not isinstance(X, CSR):

@@ -9,7 +9,7 @@ add up: those of the rows that a fold leaves are a difference.
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from skreg._matrices import checked_row_norms
+from skreg._matrices import checked_row_norms, dense_rows
 from skreg._objective import Certificate, penalty_conjugate, shrinkages
 from skreg._quadratic import minimize_quadratic, mirror
 
@@ -34,7 +34,7 @@ class Moments:
 
     @classmethod
     def of(cls, X, y, sample_weight, rows):
-        """Return the moments of `rows` of a dense matrix, moved by their mean.
+        """Return the moments of `rows`, moved by their mean.
 
         Raises ValueError if the squares of features over- or underflow.
         """
@@ -48,7 +48,7 @@ class Moments:
 
     @classmethod
     def around(cls, shift, X, y, sample_weight, rows):
-        """Return the moments of `rows` of a dense matrix, moved by `shift`."""
+        """Return the moments of `rows`, moved by `shift`."""
         matrix = np.zeros((len(shift), len(shift)))
         for block, weights in _blocks(X, y, sample_weight, rows):
             block -= shift
@@ -104,7 +104,7 @@ def _blocks(X, y, sample_weight, rows):
     for start in range(0, len(rows), length):
         chunk = rows[start : start + length]
         block = np.ones((len(chunk), n_columns))
-        block[:, :-2], block[:, -1] = X[chunk], y[chunk]
+        block[:, :-2], block[:, -1] = dense_rows(X, chunk), y[chunk]
         yield block, sample_weight[chunk]
 
 

@@ -251,7 +251,7 @@ def regularization_path(
 
     r being `l1_ratio`, from where the last one ended, with its last look at the rows.
     Features are added to the working set as the gradient asks for them. For the squared
-    error of at most a thousand dense features the rows are read only once.
+    error of at most a thousand features the rows are read only once.
 
     Parameters
     ----------

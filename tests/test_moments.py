@@ -2,17 +2,21 @@ import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import sparse
 
+from skreg._matrices import as_rows
 from skreg._moments import Moments
 
 
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_moments_tell_objective_gap_and_intercept(rng, fit_intercept, dtype):
+def test_moments_tell_objective_gap_and_intercept(rng, storage, fit_intercept, dtype):
     X = (3.0 + rng.normal(size=(60, 5))).astype(dtype)
+    X[rng.random((60, 5)) < 0.5] = 0.0
     y, s = X @ rng.normal(size=5) + 7.0 + rng.normal(size=60), rng.random(60)
     rows = np.flatnonzero(rng.random(60) < 0.8)
-    quadratic = Moments.of(X, y, s, rows).objective(fit_intercept)
+    quadratic = Moments.of(as_rows(storage(X)), y, s, rows).objective(fit_intercept)
     w = rng.normal(size=5)
     b = quadratic.intercept(w)
     X, y, s = X[rows].astype(np.float64), y[rows], s[rows]
