@@ -9,6 +9,8 @@ weights do no harm. Everything here depends only on rows already visited, so an 
 come in one piece or in many.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from skreg._kernels import Iterate, Plan, Strengths, Sums, row_loss, sgd_epoch
@@ -159,11 +161,10 @@ class SGD:
         """Visit every row of the problem once."""
         state = self.state
         visits = self._order.draw(state.generator)
-        if state.n_steps == 0:
-            self._begin(visits.order[0])
         for part in self._calls(visits):
             for plan in self._rescaled(*self._plan(part)):
-                self._take(plan)
+                for piece in self._begun_at_targets(plan):
+                    self._take(piece)
             if self._fades and state.n_steps == self._next_fade(state.n_steps - 1):
                 state.fade()
 
@@ -200,15 +201,24 @@ class SGD:
         if sums is not None:
             self.state.sums = Sums(sums.coef, *sum_numbers)
 
-    def _begin(self, first_row):
-        """Start the intercept at the first target where bounded slopes are slow."""
-        flat = self.problem.loss.slope_bound is not None and self._eta0 is None
-        if not (flat and self.problem.fit_intercept):
-            return
-        iterate = self.state.iterate
-        if iterate.intercept == 0.0 and not iterate.coef.any():
-            target = float(self.problem.y[first_row])
-            self.state.iterate = iterate._replace(intercept=target)
+    def _begun_at_targets(self, plan):
+        """Cut a plan where the intercept begins at a target, and yield the pieces.
+
+        Where slopes are bounded, steps to a far target are many. The intercept begins at
+        the first one, and among the first steps again at that of each row that outweighs
+        all before it.
+        """
+        state, n = self.state, len(plan.order)
+        slow = self.problem.loss.slope_bound is not None and self._eta0 is None
+        begins = slow and self.problem.fit_intercept
+        counts = state.n_steps + np.arange(1.0, 1.0 + begins * min(n, state.n_tentative))
+        starts = np.flatnonzero(2.0 * plan.weights[: len(counts)] > counts).tolist()
+        if starts[:1] != [0]:
+            yield plan.part(0, starts[0] if starts else n)
+        for start, stop in pairwise([*starts, n]):
+            target = float(self.problem.y[plan.order[start]])
+            state.iterate = state.iterate._replace(intercept=target)
+            yield plan.part(start, stop)
 
     def _calls(self, visits):
         """Cut visits into compiled calls; means begin and thresholds fade between two."""

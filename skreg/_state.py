@@ -64,7 +64,7 @@ class SGDState:
     target_sum: float = 0.0
     deviation_sum: float = 0.0
     target_range: np.ndarray = field(default_factory=lambda: np.array([np.inf, -np.inf]))
-    from_zero: bool = False  # whether the weights were all 0 at the start
+    from_zero: bool = False  # whether all was 0 at the start
     longest_step: float = 0.0  # see `SGD._rescaled`
     strengths: Strengths | None = None  # of the steps taken so far
     sums: Sums | None = None
@@ -80,7 +80,8 @@ class SGDState:
         coef = np.array(coef, dtype=np.float64)
         iterate = Iterate(coef, 1.0, 0.0, float(intercept))
         generator = generator.copy()
-        return cls(iterate, generator, from_zero=not coef.any(), models=(model,))
+        from_zero = not (coef.any() or intercept)
+        return cls(iterate, generator, from_zero=from_zero, models=(model,))
 
     def has_seen(self, problem):
         """Take note of the scale of rows from which the weights were learned elsewhere.

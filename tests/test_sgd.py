@@ -209,6 +209,23 @@ def test_uneven_weights_in_a_stream_count_from_call_to_call(offset_problem):
     assert_allclose(stream.coef_, whole, rtol=1e-12)
 
 
+@pytest.mark.parametrize("loss", ["huber", "epsilon_insensitive"])
+@pytest.mark.parametrize("target", [1e3, 1e9])
+def test_a_light_first_row_does_not_mislead(rng, loss, target):
+    """The intercept begins at its target, and again at that of the first heavy row."""
+    X = rng.normal(size=(500, 3))
+    y = X @ [1.0, 2.0, 0.0] + 3.0 + 0.1 * rng.normal(size=500)
+    weights = np.append(1e-6, np.ones(499))
+    model = SGDRegularizedRegressor(loss, solver="sgd", max_iter=20, **IN_ORDER)
+    without = model.fit(X[1:], y[1:]).coef_
+    model.fit(X, np.append(target, y[1:]), sample_weight=weights)
+    assert_allclose(model.coef_, without, atol=0.1)
+    assert_allclose(model.intercept_, 3.0, atol=0.1)
+    given = SGDRegularizedRegressor(loss, solver="sgd", max_iter=1, **IN_ORDER)
+    given.fit(X[:1], y[:1], intercept_init=[7.0])
+    assert given.intercept_[0] != y[0]
+
+
 def test_one_heavy_row_does_not_blow_up(rng):
     X = rng.normal(size=(200, 3))
     y = X @ [1.0, 2.0, 3.0] + 0.01 * rng.normal(size=200)
