@@ -22,11 +22,11 @@ from skreg._block_kernels import (
     block_row_suits,
     block_slopes,
 )
-from skreg._kernels import Iterate, Sums
+from skreg._kernels import Sums
 from skreg._matrices import CSR
 from skreg._objective import balancing_factors, certificate_of, kkt_residual
 from skreg._sgd import SGD
-from skreg._state import WITH_WEIGHTS, SGDState, to_dense
+from skreg._state import WITH_WEIGHTS, SGDState
 from skreg._vectors import (
     aligned_copy,
     aligned_empty,
@@ -81,17 +81,6 @@ class BlockState(SGDState):
                 shared[name] = type(shared[name])(*_column(shared[name], m))
         return SGDState(**shared | {"models": self.models[m : m + 1]})
 
-    def shown(self):
-        """Return the iterate that `weights` settles: the last one, or a mean."""
-        if self.notes is None:
-            return super().shown()
-        noted, former = self.notes, self.former_notes
-        coef, count = self.settled(self.iterate), 1.0 + noted.number + former.number
-        coef += noted.coef + former.coef
-        intercept = self.iterate.intercept + noted.intercept + former.intercept
-        none = 0.0 * self.iterate.threshold
-        return Iterate(coef, 1.0 / count, none, intercept / count)
-
     def weights(self):
         """Return a row of weights for each model, and the intercepts."""
         shown = self.shown()
@@ -114,8 +103,12 @@ class BlockState(SGDState):
         return out
 
     @staticmethod
-    def _dense_copy(array):
-        return aligned_copy(to_dense(array))
+    def _copy(array):
+        return aligned_copy(array)
+
+    @staticmethod
+    def _to_dense(array):
+        return array if isinstance(array, np.ndarray) else array.toarray()
 
 
 def _fields(state):
@@ -185,9 +178,6 @@ def _clock(state):
         "n_averaged",
     )
     numbers = tuple(getattr(state, name) for name in names)
-    if state.notes is not None:
-        counts = state.notes.number, state.former_notes.number
-        numbers += tuple(float(np.max(count)) for count in counts)
     kinds = state.from_zero, state.sums is None, state.notes is None
     return numbers, kinds, tuple(state.generator.tolist())
 

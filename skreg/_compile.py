@@ -20,6 +20,8 @@ REORDERED = frozenset({"reassoc", "contract", "arcp", "nsz", "afn"})
 # Sums over indexed elements keep their order: reordered, LLVM turns them into vector
 # gathers, which are slower than single loads on some processors.
 IN_ORDER = frozenset({"contract", "arcp", "nsz", "afn"})
+# Where a result must be the same to the bit, whatever is compiled around it.
+EXACTLY: frozenset[str] = frozenset()
 
 
 def _hash_sources():

@@ -122,7 +122,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         is taken before the L1 threshold, which then cuts it: weights that keep their sign
         get their mean, and the others are exact zeros. If False, plain steps return their
         last weights, and with an L1 penalty in proximal mode, ``learning_rate="auto"`` and
-        no `eta0` the mean of recent ones: a single iterate can miss small weights.
+        no `eta0` a mean of recent ones, because a single iterate can miss small weights.
 
     Attributes
     ----------

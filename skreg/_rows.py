@@ -41,16 +41,6 @@ def settle(coef, scale, threshold):
     return out
 
 
-@compiled
-def settle_into_mean(coef, scale, threshold, sums, more_sums, count):
-    """Return ``(sums + more_sums + scale * soft(coef, threshold)) / count``."""
-    out = np.empty_like(coef)
-    for j in range(coef.shape[0]):
-        weight = scale * soft(coef[j], threshold)
-        out[j] = (weight + (sums[j] + more_sums[j])) / count
-    return out
-
-
 def row_dot(X, i, coef, threshold):
     """Return ``X[i] @ soft(coef, threshold)``."""
     dot = _dot_csr if isinstance(X, CSR) else _dot_dense

@@ -38,9 +38,9 @@ _TOO_LONG = 0.5
 # optimum, and would keep small weights at 0 for as many steps again. So a part of it is
 # forgotten after so many steps, and then four times while their number doubles.
 _FIRST_FADE = 256
-# Iterates are noted at most as often as this while the number of steps doubles, and not
-# before there were as many steps as features: a note costs less than these steps then.
-_NOTES_PER_DOUBLING = 64
+# Iterates are noted in intervals of this part of the steps until the next fade, but of no
+# fewer steps than features: that keeps notes cheap beside the steps.
+_PART_OF_STEPS = 1.0 / 64.0
 # "adaptive" gives up when its plateaus have divided the step by more than this.
 _SMALLEST_FACTOR = 1e-6
 
@@ -79,6 +79,8 @@ class SGD:
         if self._eta0 is None:
             self._squared_lengths = checked_row_norms(problem.X, problem.rows)
         self._last_step_size = 0.0
+        # What is known of rows at each step that is planned, and the number of the first.
+        self._mean_lengths, self._first_planned = None, 0
 
     @property
     def _moves_all_weights(self):
@@ -148,11 +150,9 @@ class SGD:
 
     @property
     def _notes_iterates(self):
-        """Whether the weights shown are the mean of iterates that are noted.
+        """Whether the weights shown are a mean: see `skreg._notes`.
 
-        The raw value of a small weight is now above, now below its threshold, so that the
-        last iterate may miss it; what the steps keep at its optimum is the mean. Steps or
-        means of the user's own are taken to the letter.
+        Steps and means of the user's own are taken to the letter.
         """
         default = self.settings.schedule == "auto" and self._eta0 is None
         return self._fades and default and not self.settings.average
@@ -182,7 +182,7 @@ class SGD:
                 state.n_averaged += stop - start
             state.n_steps += stop - start
             if due:
-                state.note()
+                state.note(self._unit)
             start = stop
 
     def _visit(self, plan):
@@ -243,10 +243,16 @@ class SGD:
         fades = (int(power * 2.0 ** (quarter / 4.0)) for quarter in range(1, 5))
         return next(fade for fade in fades if fade > n_steps)
 
+    @property
+    def _unit(self):
+        """The mean square of a feature in the rows visited so far."""
+        k = self.state.n_steps - self._first_planned - 1
+        return float(self._mean_lengths[k]) ** 2 / self.problem.n_features
+
     def _next_note(self, n_steps):
         """Return after how many steps the iterate is noted next."""
         n_steps = max(n_steps, _FIRST_FADE)  # the first iterates are far from the optimum
-        often = self._next_fade(n_steps) // _NOTES_PER_DOUBLING
+        often = int(_PART_OF_STEPS * self._next_fade(n_steps))
         interval = max(often, self.problem.n_features)
         return (n_steps // interval + 1) * interval
 
@@ -275,6 +281,7 @@ class SGD:
             length_sums = _running_sum(state.length_sum, weights * np.sqrt(squared))
             mean_lengths = length_sums / (sums - state.unmeasured)
             state.length_sum = float(length_sums[-1])
+            self._mean_lengths, self._first_planned = mean_lengths, state.n_steps
             reach = self._reach(order, weights)
             eta0, intercept_eta0 = self._first_steps(mean_lengths**2, reach)
             step_sizes = eta0 * self._schedule(t, eta0, parameters)

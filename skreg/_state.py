@@ -8,7 +8,8 @@ from scipy import sparse
 
 from skreg._kernels import Iterate, Strengths, Sums
 from skreg._matrices import row_norms_squared
-from skreg._rows import settle, settle_into_mean
+from skreg._notes import Notes, mean_of, no_notes, noted
+from skreg._rows import settle
 
 _FEATURES_AT_A_TIME = 1 << 14
 # Weights that began at 0 are out of scale for no more steps than these.
@@ -30,17 +31,6 @@ class SGDSettings(NamedTuple):
     average: int  # number of the first step in the mean, counted from 1; 0 for no mean
     early_stopping: bool
     decoupled: bool = False  # whether L2 shrinks all weights alike
-
-
-class Notes(NamedTuple):
-    """Sums over iterates noted now and then, all settled, and how many these are.
-
-    The array is never changed in place, so that states may share it.
-    """
-
-    coef: np.ndarray
-    intercept: float
-    number: float
 
 
 # The parts of a state that begin with an element, `coef`, for each weight.
@@ -125,7 +115,7 @@ class SGDState:
 
     def dense(self):
         """Return the state, able to go on, with copies of the arrays that will change."""
-        return self._with(self._dense_copy, to_dense)
+        return self._with(lambda array: self._copy(self._to_dense(array)), self._to_dense)
 
     def _with(self, change, change_notes):
         changed = {
@@ -147,8 +137,14 @@ class SGDState:
         return Sums(np.zeros_like(self.iterate.coef), 0.0, 0.0, 0.0)
 
     @staticmethod
-    def _dense_copy(array):
-        return to_dense(array) if sparse.issparse(array) else array.copy()
+    def _copy(array):
+        return array.copy()
+
+    @staticmethod
+    def _to_dense(array):
+        if not sparse.issparse(array):
+            return array
+        return array.toarray() if array.shape[0] > 1 else array.toarray().ravel()
 
     @property
     def n_tentative(self):
@@ -159,20 +155,15 @@ class SGDState:
         """Return the weights and the intercept, all that is pending settled."""
         if self.memory is not None:
             return self.memory.weights()
-        if self.notes is not None:
-            return self._mean_of_notes()
         shown = self.shown()
         return self.settled(shown), shown.intercept
 
-    def _mean_of_notes(self):
-        coef, scale, threshold, intercept = self.iterate
-        noted, former = self.notes, self.former_notes
-        count = 1.0 + noted.number + former.number
-        mean = settle_into_mean(coef, scale, threshold, noted.coef, former.coef, count)
-        return mean, (intercept + noted.intercept + former.intercept) / count
-
     def shown(self):
-        """Return the iterate that `weights` settles where none is noted, or a mean."""
+        """Return the iterate that `weights` settles: the last one, or a mean."""
+        if self.notes is not None:
+            coef, intercept = mean_of(self.iterate, self.notes, self.former_notes)
+            none = 0.0 * self.iterate.threshold
+            return Iterate(coef, 1.0 + none, none, intercept)
         if not self.n_averaged:
             return self.iterate
         coef_sum, scale_sum, threshold_sum, intercept_sum = self.sums
@@ -183,16 +174,12 @@ class SGDState:
             intercept_sum / self.n_averaged,
         )
 
-    def note(self):
-        """Note the iterate: add it to the sums of which the mean is shown."""
+    def note(self, unit):
+        """Note the iterate for the mean that is shown: see `skreg._notes`."""
         if self.notes is None:
-            self.notes = self.former_notes = self._no_notes()
-        coef, intercept, count = self.notes
-        self.notes = Notes(
-            coef + self.settled(self.iterate),
-            intercept + self.iterate.intercept,
-            count + 1.0,
-        )
+            self.notes = self.former_notes = no_notes(self.iterate)
+        notes = self.notes, self.former_notes
+        self.notes, self.former_notes = noted(self.iterate, *notes, unit)
 
     def drop_intercept(self):
         """Set the intercept to 0."""
@@ -204,10 +191,6 @@ class SGDState:
     def forget_notes(self):
         """Show the iterate itself."""
         self.notes = self.former_notes = None
-
-    def _no_notes(self):
-        none = 0.0 * self.iterate.intercept
-        return Notes(np.zeros_like(self.iterate.coef), none, none)
 
     def settle(self):
         """Forget what thresholds have left pending at weights of 0, and notes."""
@@ -240,16 +223,9 @@ class SGDState:
             self.sums = sums._replace(scale=0.0 * sums.scale)
         self.iterate = iterate._replace(threshold=_KEPT * iterate.threshold)
         if self.notes is not None:
-            self.notes, self.former_notes = self._no_notes(), self.notes
+            self.notes, self.former_notes = no_notes(self.iterate), self.notes
 
     @staticmethod
     def settled(iterate):
         """Return the weights of an iterate, all that is pending settled."""
         return settle(iterate.coef, iterate.scale, iterate.threshold)
-
-
-def to_dense(array):
-    """Return what may be a sparse matrix as an array, one of a single row as a vector."""
-    if not sparse.issparse(array):
-        return array
-    return array.toarray() if array.shape[0] > 1 else array.toarray().ravel()

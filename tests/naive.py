@@ -51,6 +51,28 @@ def proximal_sgd(X, y, loss, steps, weights, l1, l2, coef=None, intercept=0.0):
         yield w.copy(), b
 
 
+def recent_mean(iterates, fades, notes, units):
+    """Return the mean of recent iterates, the last one included.
+
+    `iterates` are rows of weights, the intercept last, after 1, 2, ... steps; after steps
+    in `fades` recent notes become former ones. A note goes beyond the mean of the recent
+    ones, seen from the former, if the cosine is above 0.7: all before it are forgotten.
+    """
+    recent, former = [], []
+    for t, w in enumerate(iterates, start=1):
+        if t in notes:
+            if recent and former:
+                scale = np.append(np.full(len(w) - 1, units[t - 1] ** 0.5), 1.0)
+                last = scale * (w - np.mean(recent, axis=0))
+                before = scale * (np.mean(recent, axis=0) - np.mean(former, axis=0))
+                if last @ before > 0.7 * np.linalg.norm(last) * np.linalg.norm(before):
+                    recent, former = [], []
+            (recent if former else former).append(w)
+        if t in fades:
+            recent, former = [], recent
+    return np.mean([*former, *recent, iterates[-1]], axis=0)
+
+
 def adagrad(X, y, loss, eta, weights, l1, l2, decay, coef, fit_intercept):
     """Return (w, b) after an epoch of FTRL-Proximal steps, with the sums written out.
 

@@ -212,6 +212,36 @@ def test_classes_that_ended_apart_go_on_apart(rng):
     assert not np.array_equal(coefs, model.coef_)
 
 
+def test_no_class_that_ended_apart_starts_anew():
+    """Weights stored from a block are, to the bit, those of the states that go on alone."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = sparse.random(300, 20, density=0.3, random_state=seed, format="csr")
+        noise = rng.gumbel(size=(300, 4)) * [0.1, 0.1, 0.1, 2.0]
+        y = (X @ (rng.standard_normal((20, 4)) * [0.2, 5.0, 2.0, 1.0]) + noise).argmax(1)
+        model = SGDRegularizedClassifier(
+            penalty="elasticnet", l1_ratio=0.8, alpha=0.002, solver="sgd", tol=3e-2,
+            max_iter=60, random_state=0,
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            before = [s.n_steps for s in split(model.fit(X, y)._states)]
+        after = [s.n_steps for s in split(model.partial_fit(X, y)._states)]
+        assert after == [n_steps + 300 for n_steps in before]
+        assert len(set(before)) > 1
+
+
+def test_one_feature_survives_sparsify(rng):
+    X = sparse.csr_matrix(rng.standard_normal((400, 1)))
+    y = np.digitize(X.toarray()[:, 0], [-1.0, 1.0])
+    model = SGDRegularizedClassifier(penalty="l1", alpha=0.001, random_state=0)
+    twin = clone(model)
+    for _ in range(2):
+        model.partial_fit(X, y, classes=[0, 1, 2]).sparsify()
+        twin.partial_fit(X, y, classes=[0, 1, 2])
+    assert_array_equal(model.coef_.toarray(), twin.coef_)
+
+
 @pytest.mark.parametrize("average", [False, True])
 def test_epochs_calls_and_batches_are_one(rng, average):
     """With rows in order: fit, calls, batches and copies end at the same bits."""

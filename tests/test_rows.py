@@ -5,7 +5,7 @@ from scipy import sparse
 
 from skreg._compile import compiled
 from skreg._matrices import as_rows
-from skreg._rows import row_add, row_dot, settle, settle_into_mean
+from skreg._rows import row_add, row_dot, settle
 
 
 @compiled
@@ -21,8 +21,6 @@ def test_row_functions(rng, storage, dtype):
     X, coef = as_rows(storage(dense)), rng.normal(size=9)
     settled = np.sign(coef) * np.maximum(np.abs(coef) - 0.3, 0.0)
     assert_allclose(settle(coef, 1.7, 0.3), 1.7 * settled)
-    mean = settle_into_mean(coef, 1.7, 0.3, 2.0 * coef, np.ones(9), 4.0)
-    assert_allclose(mean, (1.7 * settled + 2.0 * coef + 1.0) / 4.0)
     for i, row in enumerate(dense.astype(np.float64)):
         out = np.ones(9)
         dot = use_row(X, i, coef, 0.3, out)

@@ -135,28 +135,46 @@ def test_default_steps_find_small_weights(noise):
 
 
 @pytest.mark.parametrize("kind", ["dense", "CSR", "classes"])
-def test_weights_shown_are_the_mean_of_recent_iterates(rng, kind):
-    """The last one, and those noted every few steps, since the last fade but one."""
-    X, n = rng.standard_normal((700, 6)), 625
+@pytest.mark.parametrize("moves", [False, True])
+def test_weights_shown_are_the_mean_of_recent_iterates(rng, kind, moves):
+    n, scale = 600, np.array([1.0, 3.0, 1.0, 0.3, 1.0, 1.0])
+    X = rng.standard_normal((n, 6)) * scale
+    y = X @ [1.0, -1.0, 0.02, 0.0, 0.0, 0.0] + rng.standard_normal(n)
+    y[400:] *= 1.0 - 2.0 * moves  # the optimum jumps to the other side
+    units = np.cumsum(np.linalg.norm(X, axis=1)) / np.arange(1, n + 1)
     X = X if kind == "dense" else sparse.csr_matrix(X)
-    y = X @ [1.0, -1.0, 0.02, 0.0, 0.0, 0.0] + rng.standard_normal(700)
     model = SGDRegularizedRegressor(penalty="l1", alpha=0.05, shuffle=False)
+    options = {}
     if kind == "classes":
-        y = np.digitize(y, [-1.0, 1.0])
+        y, options = np.digitize(y, [-1.0, 1.0]), {"classes": [0, 1, 2]}
         model = SGDRegularizedClassifier(penalty="l1", alpha=0.05, shuffle=False)
-    options = {"classes": [0, 1, 2]} if kind == "classes" else {}
+    fades, notes = [256, 304, 362, 430, 512], []
+    for first, last in pairwise([*fades, 608]):
+        interval = max(last // 64, 6)
+        notes += [t for t in range(first + 1, last + 1) if t % interval == 0]
     iterates = []
     for i in range(n):
         model.partial_fit(X[i : i + 1], y[i : i + 1], **options)
         states = split(model._states)
         weights = [np.append(s.settled(s.iterate), s.iterate.intercept) for s in states]
         iterates.append(np.array(weights))
-        if i < 255:
-            assert_array_equal(model.coef_, np.squeeze(iterates[-1][:, :-1]))
-    noted = [*range(513, 608, 9), 616, n]  # fades at 512 and 608; 608 / 64 and 724 / 64
-    expected = np.mean([iterates[t - 1] for t in noted], axis=0)
-    shown = np.column_stack([np.atleast_2d(model.coef_), np.ravel(model.intercept_)])
-    assert_allclose(shown, expected, rtol=1e-12, atol=1e-15)
+        shown = np.column_stack([np.atleast_2d(model.coef_), np.ravel(model.intercept_)])
+        expected = [
+            naive.recent_mean(part, fades, notes, units**2 / 6)
+            for part in np.stack(iterates, axis=1)
+        ]
+        assert_allclose(shown, expected, rtol=1e-11, atol=1e-15)
+
+
+def test_weights_shown_follow_when_the_optimum_moves(rng):
+    X = rng.standard_normal((20_000, 10))
+    signs = np.where(np.arange(20_000) < 10_000, 1.0, -1.0)
+    y = signs * (X @ [1.0, 2.0, *[0.0] * 8]) + 0.3 * rng.standard_normal(20_000)
+    model = SGDRegularizedRegressor(penalty="l1", alpha=0.01)
+    model.partial_fit(X[:10_000], y[:10_000])
+    assert_allclose(model.coef_[:2], [1.0, 2.0], atol=0.05)
+    model.partial_fit(X[10_000:12_000], y[10_000:12_000])
+    assert_allclose(model.coef_[:2], [-1.0, -2.0], atol=0.2)
 
 
 def test_batches_keep_pending_penalties():
