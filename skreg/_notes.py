@@ -8,7 +8,9 @@ Notes are kept in two sums, the recent ones and the former ones, so that the old
 forgotten: what is recent becomes former from time to time. And where iterates are still on
 their way, because the optimum is far or has moved, a mean would lag behind. Then the last
 one lies beyond the mean of the recent ones, seen from the former ones: the cosine between
-the two ways, which for noise is about 0 or less, comes near 1, and all notes are forgotten.
+the two ways, which for noise in many directions is about 0 or less, comes near 1. Noise in
+few directions can do that, too, but hardly leads farther from the mean of the former ones
+than three times their scatter. Where both is so, all notes are forgotten.
 
 Loops are over features and models; a single model is a block of one. They keep the order of
 all operations, so that a model has the same weights to the bit in a block and outside.
@@ -21,12 +23,15 @@ import numpy as np
 from skreg._compile import EXACTLY, compiled
 from skreg._rows import soft
 
-# A cosine above this shows that iterates are on their way.
+# A cosine above this shows that iterates are on their way, and so does a distance of so
+# many standard deviations. Fewer notes tell nothing of the latter.
 _ON_THE_WAY = 0.7
+_DEVIATIONS = 3.0
+_FEW = 4.0
 
 
 class Notes(NamedTuple):
-    """Sums over settled iterates, and how many these are.
+    """Sums over settled iterates, how many these are, and sums of their squares.
 
     The array is never changed in place, so that states may share it.
     """
@@ -34,12 +39,14 @@ class Notes(NamedTuple):
     coef: np.ndarray
     intercept: float
     number: float
+    coef_square: float
+    intercept_square: float
 
 
 def no_notes(iterate):
     """Return sums over nothing."""
     none = 0.0 * iterate.threshold
-    return Notes(np.zeros_like(iterate.coef), none, none)
+    return Notes(np.zeros_like(iterate.coef), none, none, none, none)
 
 
 def noted(iterate, recent, former, unit):
@@ -47,16 +54,21 @@ def noted(iterate, recent, former, unit):
 
     `unit` is by how much a weight moves a prediction, squared, if the intercept does by 1.
     """
-    columns, numbers = _columns(iterate), [_columns(notes) for notes in (recent, former)]
-    products = np.zeros((3, len(columns[-1])))
-    _multiply_ways(columns, *numbers, unit, products)
-    product, *squares = products
-    begins = product > _ON_THE_WAY * np.sqrt(squares[0]) * np.sqrt(squares[1])
-    begins |= numbers[1][-1] == 0.0
+    columns, both = _columns(iterate), [_columns(notes) for notes in (recent, former)]
+    products = np.zeros((6, len(columns[-1])))
+    _multiply_ways(columns, *both, unit, products)
+    product, last, before, way, mean_square, square = products
+    _, intercepts, numbers, coef_squares, intercept_squares = both[1]
+    n_former = np.maximum(numbers, 1.0)
+    variance = intercept_squares / n_former - (intercepts / n_former) ** 2
+    variance += unit * (coef_squares / n_former - mean_square)
+    beyond = product > _ON_THE_WAY * np.sqrt(last) * np.sqrt(before)
+    far = way > _DEVIATIONS**2 * variance * (1.0 + 1.0 / n_former)
+    begins = (beyond & (far | (numbers < _FEW))) | (numbers == 0.0)
     goes_on, begins = (~begins).astype(np.float64), begins.astype(np.float64)
-    recent = _sum(iterate, columns, recent, goes_on, goes_on)
+    recent = _sum(iterate, columns, square, recent, goes_on, goes_on)
     if begins.any():  # with a former note, to which the next ones are compared
-        former = _sum(iterate, columns, former, goes_on, begins)
+        former = _sum(iterate, columns, square, former, goes_on, begins)
     return recent, former
 
 
@@ -78,43 +90,51 @@ def _columns(part):
     return columns, *(np.full(width, number) for number in numbers)
 
 
-def _sum(iterate, columns, notes, keeps, adds):
+def _sum(iterate, columns, square, notes, keeps, adds):
     """Return notes times `keeps` plus the iterate times `adds`, numbers for each model."""
     coef = np.empty_like(notes.coef)
     out = coef.reshape(len(coef), -1)
     _add(columns, notes.coef.reshape(out.shape), keeps, adds, out)
     if coef.ndim == 1:
-        keeps, adds = float(keeps[0]), float(adds[0])
-    intercept = keeps * notes.intercept + adds * iterate.intercept
-    return Notes(coef, intercept, keeps * notes.number + adds)
+        keeps, adds, square = float(keeps[0]), float(adds[0]), float(square[0])
+    intercept = iterate.intercept
+    values = intercept, 1.0, square, intercept * intercept
+    sums = (keeps * old + adds * new for old, new in zip(notes[1:], values, strict=True))
+    return Notes(coef, *sums)
 
 
 @compiled(fastmath=EXACTLY)
 def _multiply_ways(iterate, recent, former, unit, out):
-    """Add the product of two ways and their squares, if there are any, to rows of `out`.
+    """Add products, of each model, to rows of `out`.
 
-    The ways lead to the iterate from the mean of recent notes, and there from former ones.
+    The product of two ways, to the iterate from the mean of recent notes, and there from
+    that of former ones; the squares of both, and of the way from the latter to the iterate;
+    the squares of the weights of former notes, in the mean, and of the iterate.
     """
     coef, scale, threshold, intercept = iterate
-    sums, intercepts, n_recent = recent
-    former_sums, former_intercepts, n_former = former
+    for m in range(coef.shape[1]):
+        n_recent, n_former = max(recent[2][m], 1.0), max(former[2][m], 1.0)
+        last = intercept[m] - recent[1][m] / n_recent
+        before = recent[1][m] / n_recent - former[1][m] / n_former
+        if recent[2][m] > 0.0 and former[2][m] > 0.0:
+            _add_products(last, before, 1.0, out[:, m])
     for j in range(coef.shape[0]):
         for m in range(coef.shape[1]):
-            if n_recent[m] > 0.0 and n_former[m] > 0.0:
-                middle = sums[j, m] / n_recent[m]
-                last = scale[m] * soft(coef[j, m], threshold[m]) - middle
-                before = middle - former_sums[j, m] / n_former[m]
-                out[0, m] += unit * last * before
-                out[1, m] += unit * last * last
-                out[2, m] += unit * before * before
-    for m in range(coef.shape[1]):
-        if n_recent[m] > 0.0 and n_former[m] > 0.0:
-            middle = intercepts[m] / n_recent[m]
-            last = intercept[m] - middle
-            before = middle - former_intercepts[m] / n_former[m]
-            out[0, m] += last * before
-            out[1, m] += last * last
-            out[2, m] += before * before
+            n_recent, n_former = max(recent[2][m], 1.0), max(former[2][m], 1.0)
+            weight = scale[m] * soft(coef[j, m], threshold[m])
+            middle, mean = recent[0][j, m] / n_recent, former[0][j, m] / n_former
+            if recent[2][m] > 0.0 and former[2][m] > 0.0:
+                _add_products(weight - middle, middle - mean, unit, out[:, m])
+            out[4, m] += mean * mean
+            out[5, m] += weight * weight
+
+
+@compiled(fastmath=EXACTLY)
+def _add_products(last, before, unit, out):
+    out[0] += unit * last * before
+    out[1] += unit * last * last
+    out[2] += unit * before * before
+    out[3] += unit * (last + before) * (last + before)
 
 
 @compiled(fastmath=EXACTLY)

@@ -41,6 +41,18 @@ def settle(coef, scale, threshold):
     return out
 
 
+@compiled
+def fade(coef, thresholds, kept):
+    """Let each column keep a part of what it is nearer to 0 than its threshold allows.
+
+    Times `kept`, the thresholds leave the same weights then.
+    """
+    for j in range(coef.shape[0]):
+        for m in range(coef.shape[1]):
+            settled = soft(coef[j, m], thresholds[m])
+            coef[j, m] = kept * coef[j, m] + (1.0 - kept) * settled
+
+
 def row_dot(X, i, coef, threshold):
     """Return ``X[i] @ soft(coef, threshold)``."""
     dot = _dot_csr if isinstance(X, CSR) else _dot_dense

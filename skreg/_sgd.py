@@ -36,8 +36,11 @@ _INTERCEPT_HORIZON = 100.0
 _TOO_LONG = 0.5
 # What thresholds have in store at weights of 0 comes from steps that knew little of the
 # optimum, and would keep small weights at 0 for as many steps again. So a part of it is
-# forgotten after so many steps, and then four times while their number doubles.
+# forgotten after so many steps, and then several times while their number doubles, so that
+# this part is left after a doubling.
 _FIRST_FADE = 256
+_FADES_PER_DOUBLING = 4
+_LEFT = 0.25
 # Iterates are noted in intervals of this part of the steps until the next fade, but of no
 # fewer steps than features: that keeps notes cheap beside the steps.
 _PART_OF_STEPS = 1.0 / 64.0
@@ -165,8 +168,9 @@ class SGD:
             for plan in self._rescaled(*self._plan(part)):
                 for piece in self._begun_at_targets(plan):
                     self._take(piece)
-            if self._fades and state.n_steps == self._next_fade(state.n_steps - 1):
-                state.fade()
+            n_before = state.n_steps - 1
+            if self._fades and state.n_steps == self._next_fade(n_before):
+                state.fade(_LEFT ** (1.0 / self._fades_per_doubling(n_before)))
 
     def _take(self, plan):
         """Take the steps of a plan, and note the iterates that are due."""
@@ -234,14 +238,17 @@ class SGD:
             yield visits.part(start, stop)
             start = stop
 
-    @staticmethod
-    def _next_fade(n_steps):
+    def _next_fade(self, n_steps):
         """Return after how many steps thresholds fade next: 256, 304, 362, 430, 512 ..."""
         if n_steps < _FIRST_FADE:
             return _FIRST_FADE
-        power = 1 << n_steps.bit_length() - 1
-        fades = (int(power * 2.0 ** (quarter / 4.0)) for quarter in range(1, 5))
+        power, n = 1 << n_steps.bit_length() - 1, self._fades_per_doubling(n_steps)
+        fades = (int(power * 2.0 ** (k / n)) for k in range(1, n + 1))
         return next(fade for fade in fades if fade > n_steps)
+
+    def _fades_per_doubling(self, n_steps):
+        """Return 1 where a fade, which touches all features, costs more than the steps."""
+        return 1 if n_steps < self.problem.n_features else _FADES_PER_DOUBLING
 
     @property
     def _unit(self):

@@ -9,13 +9,11 @@ from scipy import sparse
 from skreg._kernels import Iterate, Strengths, Sums
 from skreg._matrices import row_norms_squared
 from skreg._notes import Notes, mean_of, no_notes, noted
-from skreg._rows import settle
+from skreg._rows import fade, settle
 
 _FEATURES_AT_A_TIME = 1 << 14
 # Weights that began at 0 are out of scale for no more steps than these.
 _TENTATIVE = 100
-# The part of what a threshold has in store that a fade leaves: a quarter after a doubling.
-_KEPT = 0.5**0.5
 # Of many rows, about so many tell how long they are.
 _MEASURED_ROWS = 1000
 
@@ -202,26 +200,22 @@ class SGDState:
         coef, none = self.settled(self.iterate), 0.0 * self.iterate.threshold
         self.iterate = self.iterate._replace(coef=coef, scale=1.0 + none, threshold=none)
 
-    def fade(self):
-        """Forget a part of what the threshold has in store at weights of 0.
+    def fade(self, kept):
+        """Keep this part of what the threshold has in store at weights of 0.
 
         The weights stay the same, and so do the sums over iterates. Those that overflow are
         for others to see. Many features take no memory of their size. Notes from before the
         last time are forgotten.
         """
-        iterate, sums = self.iterate, self.sums
-        for start in range(0, len(iterate.coef), _FEATURES_AT_A_TIME):
-            part = slice(start, start + _FEATURES_AT_A_TIME)
-            coef = iterate.coef[part]
-            if sums is not None:  # a part of the sums is still in the raw weights
+        (coef, _, threshold, _), sums = self.iterate, self.sums
+        if sums is not None:  # a part of the sums is still in the raw weights
+            for start in range(0, len(coef), _FEATURES_AT_A_TIME):
+                part = slice(start, start + _FEATURES_AT_A_TIME)
                 with np.errstate(over="ignore", invalid="ignore"):
-                    sums.coef[part] += sums.scale * coef
-            settled = self.settled(iterate._replace(coef=coef, scale=1.0))
-            coef *= _KEPT
-            coef += (1.0 - _KEPT) * settled
-        if sums is not None:
+                    sums.coef[part] += sums.scale * coef[part]
             self.sums = sums._replace(scale=0.0 * sums.scale)
-        self.iterate = iterate._replace(threshold=_KEPT * iterate.threshold)
+        fade(coef.reshape(len(coef), -1), np.atleast_1d(threshold), kept)
+        self.iterate = self.iterate._replace(threshold=kept * threshold)
         if self.notes is not None:
             self.notes, self.former_notes = no_notes(self.iterate), self.notes
 

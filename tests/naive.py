@@ -55,8 +55,10 @@ def recent_mean(iterates, fades, notes, units):
     """Return the mean of recent iterates, the last one included.
 
     `iterates` are rows of weights, the intercept last, after 1, 2, ... steps; after steps
-    in `fades` recent notes become former ones. A note goes beyond the mean of the recent
-    ones, seen from the former, if the cosine is above 0.7: all before it are forgotten.
+    in `fades` recent notes become former ones. Where a note goes beyond the mean of the
+    recent ones, seen from the former (the cosine is above 0.7), and is farther from these
+    than three of their standard deviations (if they are four or more), all before it are
+    forgotten.
     """
     recent, former = [], []
     for t, w in enumerate(iterates, start=1):
@@ -65,7 +67,14 @@ def recent_mean(iterates, fades, notes, units):
                 scale = np.append(np.full(len(w) - 1, units[t - 1] ** 0.5), 1.0)
                 last = scale * (w - np.mean(recent, axis=0))
                 before = scale * (np.mean(recent, axis=0) - np.mean(former, axis=0))
-                if last @ before > 0.7 * np.linalg.norm(last) * np.linalg.norm(before):
+                lengths = np.linalg.norm(last) * np.linalg.norm(before)
+                beyond = last @ before > 0.7 * lengths
+                spread = ((scale * (former - np.mean(former, axis=0))) ** 2).sum() / len(
+                    former
+                )
+                way = np.linalg.norm(last + before)
+                far = way > 3.0 * np.sqrt(spread * (1.0 + 1.0 / len(former)))
+                if beyond and (far or len(former) < 4):
                     recent, former = [], []
             (recent if former else former).append(w)
         if t in fades:
