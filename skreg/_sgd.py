@@ -42,8 +42,10 @@ _FIRST_FADE = 256
 _FADES_PER_DOUBLING = 4
 _LEFT = 0.25
 # Iterates are noted in intervals of this part of the steps until the next fade, but of no
-# fewer steps than features: that keeps notes cheap beside the steps.
+# fewer steps than features, which keeps notes cheap beside the steps. Before so many steps
+# a feature, notes would be too few, and their mean no better than a single iterate.
 _PART_OF_STEPS = 1.0 / 64.0
+_STEPS_PER_FEATURE = 16
 # "adaptive" gives up when its plateaus have divided the step by more than this.
 _SMALLEST_FACTOR = 1e-6
 
@@ -258,9 +260,9 @@ class SGD:
 
     def _next_note(self, n_steps):
         """Return after how many steps the iterate is noted next."""
-        n_steps = max(n_steps, _FIRST_FADE)  # the first iterates are far from the optimum
-        often = int(_PART_OF_STEPS * self._next_fade(n_steps))
-        interval = max(often, self.problem.n_features)
+        n_features = self.problem.n_features
+        n_steps = max(n_steps, _FIRST_FADE, _STEPS_PER_FEATURE * n_features)
+        interval = max(int(_PART_OF_STEPS * self._next_fade(n_steps)), n_features)
         return (n_steps // interval + 1) * interval
 
     def _sums(self):
