@@ -36,12 +36,13 @@ import skreg
 N_ALPHAS, N_FOLDS = 20, 5
 
 
-def regressions(alphas, cv, l1_ratio):
+def regressions(alphas, cv, l1_ratio, tol):
     """Return the contenders for the squared error: names of libraries, and models."""
-    peer, peer_cv = Lasso(max_iter=100_000), LassoCV(alphas=alphas, cv=cv, max_iter=100_000)
+    common = {"max_iter": 100_000, "tol": tol}
+    peer, peer_cv = Lasso(**common), LassoCV(alphas=alphas, cv=cv, **common)
     if l1_ratio < 1.0:
-        peer = ElasticNet(l1_ratio=l1_ratio, max_iter=100_000)
-        peer_cv = ElasticNetCV(alphas=alphas, cv=cv, l1_ratio=l1_ratio, max_iter=100_000)
+        peer = ElasticNet(l1_ratio=l1_ratio, **common)
+        peer_cv = ElasticNetCV(alphas=alphas, cv=cv, l1_ratio=l1_ratio, **common)
     ours = skreg.SGDRegularizedRegressor(penalty="elasticnet", l1_ratio=l1_ratio)
     yield type(peer).__name__, search(peer, {"alpha": alphas}, cv)
     yield "skreg", skreg.SGDRegularizedRegressorCV(alphas=alphas, cv=cv, l1_ratio=l1_ratio)
@@ -136,7 +137,7 @@ def trial(model, X, y):
     return time.perf_counter() - start
 
 
-def run(name, data, l1_ratio, limit):
+def run(name, data, l1_ratio, limit, tol):
     """Race on one problem; print a line per contender."""
     problem = problems.make(name, data)
     X, y, n_rows = problem.X, problem.y, len(problem.y)
@@ -145,7 +146,7 @@ def run(name, data, l1_ratio, limit):
     alphas = skreg.alpha_grid(X, y, loss=loss, l1_ratio=l1_ratio, n_alphas=N_ALPHAS)
     cv = list(KFold(N_FOLDS, shuffle=True, random_state=0).split(X))
     contenders = (
-        regressions(alphas, cv, l1_ratio)
+        regressions(alphas, cv, l1_ratio, tol)
         if regression
         else classifications(alphas, cv, l1_ratio, n_rows)
     )
@@ -202,6 +203,7 @@ def main():
     parser.add_argument("--problems", default="california_housing,bike_hour,adult,imdb")
     parser.add_argument("--l1-ratios", default="1")
     parser.add_argument("--limit", type=float, default=600.0)
+    parser.add_argument("--tol", type=float, default=1e-4, help="of Lasso and ElasticNet")
     parser.add_argument("--path", action="store_true", help="only paths against fits")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -218,7 +220,7 @@ def main():
     for name in arguments.problems.split(","):
         for l1_ratio in ratios:
             with threadpool_limits(1):
-                run(name, arguments.data, l1_ratio, arguments.limit)
+                run(name, arguments.data, l1_ratio, arguments.limit, arguments.tol)
 
 
 if __name__ == "__main__":
