@@ -42,6 +42,16 @@ class Notes(NamedTuple):
     coef_square: float
     intercept_square: float
 
+    def times(self, factor):
+        """Return the notes of iterates whose weights were multiplied by a factor."""
+        square = factor * factor * self.coef_square
+        return self._replace(coef=factor * self.coef, coef_square=square)
+
+    def without_intercept(self):
+        """Return the notes of iterates whose intercepts were 0."""
+        none = 0.0 * self.number
+        return self._replace(intercept=none, intercept_square=none)
+
 
 def no_notes(iterate):
     """Return sums over nothing."""

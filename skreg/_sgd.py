@@ -352,10 +352,8 @@ class SGD:
             *of_weights, intercept = state.sums
             state.sums = Sums(*(factor * part for part in of_weights), intercept)
         if state.notes is not None:
-            state.notes, state.former_notes = (
-                notes._replace(coef=factor * notes.coef)
-                for notes in (state.notes, state.former_notes)
-            )
+            state.notes = state.notes.times(factor)
+            state.former_notes = state.former_notes.times(factor)
 
     def _suitable(self, factor, row):
         """Return `factor` where weights times it predict a row better, and else 1."""

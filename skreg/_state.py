@@ -181,10 +181,13 @@ class SGDState:
 
     def drop_intercept(self):
         """Set the intercept to 0."""
-        for name in WITH_WEIGHTS:
-            part = getattr(self, name)
-            if part is not None:
-                setattr(self, name, part._replace(intercept=0.0 * part.intercept))
+        none = 0.0 * self.iterate.intercept
+        self.iterate = self.iterate._replace(intercept=none)
+        if self.sums is not None:
+            self.sums = self.sums._replace(intercept=none)
+        if self.notes is not None:
+            self.notes = self.notes.without_intercept()
+            self.former_notes = self.former_notes.without_intercept()
 
     def forget_notes(self):
         """Show the iterate itself."""

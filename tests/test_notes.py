@@ -73,3 +73,17 @@ def test_a_block_has_the_same_bits_as_its_models(rng):
             assert_array_equal(coef[:, m], single)
             assert intercept[m] == single_intercept
     assert len(set(recent.number + former.number)) > 1
+
+
+def test_notes_change_as_their_iterates_do(rng):
+    """Sums of squares, too: else the scatter would be out of scale."""
+    iterates = [Iterate(rng.standard_normal(5), 1.3, 0.2, 5.0) for _ in range(6)]
+    changed = [iterate._replace(scale=0.1 * 1.3, intercept=0.0) for iterate in iterates]
+    recent = former = no_notes(iterates[0])
+    expected, expected_former = recent, former
+    for one, other in zip(iterates, changed, strict=True):
+        recent, former = noted(one, recent, former, 0.0)
+        expected, expected_former = noted(other, expected, expected_former, 0.0)
+    for notes, wanted in ((recent, expected), (former, expected_former)):
+        for part, other in zip(notes.times(0.1).without_intercept(), wanted, strict=True):
+            assert_allclose(part, other, rtol=1e-12)
