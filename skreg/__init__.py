@@ -1,6 +1,6 @@
 """Regularized linear models by stochastic gradient descent, with a certificate."""
 
-from skreg import penalties
+from skreg import penalties, plotting
 from skreg._classifier import SGDRegularizedClassifier
 from skreg._objective import objective
 from skreg._regressor import SGDRegularizedRegressor
@@ -18,6 +18,7 @@ __all__ = [
     "alpha_max",
     "objective",
     "penalties",
+    "plotting",
     "regularization_path",
     "step",
 ]

@@ -1,29 +1,51 @@
 """The classifier."""
 
+import functools
 from numbers import Integral
+from types import MethodType
 
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
-from skreg._estimator import SGDRegularizedModel, unchanged_on_error
-from skreg._inputs import FORMAT, check_finite, check_storage, check_total, check_weights
+from skreg._estimator import DEFAULT_L1_RATIO, SGDRegularizedModel, unchanged_on_error
+from skreg._hints import LOSSES_OF_LABELS
+from skreg._inputs import (
+    as_labels,
+    check_rows_and_labels,
+    check_total,
+    check_weights,
+    unknown_labels,
+)
 from skreg._losses import CLASSIFICATION_LOSSES, make_loss
 from skreg._matrices import as_rows
 
 
-def has_probabilities(model):
-    """Return True, or raise an AttributeError that says why not."""
-    if model.loss in ("log_loss", "modified_huber"):
-        return True
-    raise AttributeError(
-        f"loss={model.loss!r} has no probabilities; use 'log_loss' or 'modified_huber'."
-    )
+class if_probabilities:
+    """A method that only models with probabilities have; the others say why not."""
+
+    def __init__(self, method):
+        functools.update_wrapper(self, method)
+        self._method = method
+
+    def __get__(self, model, owner=None):
+        if model is None:
+            return self._method
+        loss = _fitted_loss(model)
+        if loss not in ("log_loss", "modified_huber"):
+            raise AttributeError(
+                f"{type(model).__name__} has no attribute {self._method.__name__!r}, as "
+                f"loss={loss!r} has no probabilities; fit 'log_loss' or 'modified_huber'."
+            )
+        return MethodType(self._method, model)
+
+
+def _fitted_loss(model):
+    """Return the loss that a model was fitted with, or will be: `loss` may have changed."""
+    fitted = getattr(model, "best_estimator_", model)
+    return getattr(fitted, "_loss_of_fit", model.loss)
 
 
 class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
@@ -194,6 +216,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
     array(['yes'], dtype='<U3')
     """
 
+    _hints_of_losses = LOSSES_OF_LABELS
     _parameter_constraints: dict = {
         **SGDRegularizedModel._parameter_constraints,
         "loss": [StrOptions(set(CLASSIFICATION_LOSSES))],
@@ -207,7 +230,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         *,
         penalty="l2",
         alpha=1e-4,
-        l1_ratio=0.15,
+        l1_ratio=DEFAULT_L1_RATIO,
         mode="proximal",
         solver="auto",
         fit_intercept=True,
@@ -305,8 +328,11 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         sklearn.exceptions.ConvergenceWarning
             If `max_iter` epochs were not enough for `tol`.
         """
-        X, y, weights = self._check(X, y, sample_weight, reset=True)
+        goes_on = self._goes_on(coef_init, intercept_init)
+        X, y, weights = self._check(X, y, sample_weight, reset=not goes_on)
         classes = np.unique(y[weights > 0.0])
+        if goes_on:
+            self._check_same_labels(classes)
         weights, labels = self._times_class_weight(weights, classes, y)
         check_two_classes(classes[np.bincount(labels, weights, len(classes)) > 0.0])
         random_state = self._random_state()
@@ -359,11 +385,11 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
                 "...) on all rows."
             )
         X, y, weights = self._check(X, y, sample_weight, reset=self._is_new())
-        unknown = np.setdiff1d(y[weights > 0.0], classes)
+        unknown = unknown_labels(y[weights > 0.0], classes)
         if len(unknown):
             raise ValueError(
                 f"y holds {unknown.tolist()[0]!r}, which is not among the classes given in "
-                "the first call of partial_fit."
+                f"the first call of partial_fit.{_meant_weights(classes)}"
             )
         weights, labels = self._times_class_weight(weights, classes, y)
         signs = one_against_all(labels, len(classes))
@@ -407,7 +433,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         winners = (raw[:, 0] > 0.0).astype(int) if binary else raw.argmax(axis=1)
         return self.classes_[winners]
 
-    @available_if(has_probabilities)
+    @if_probabilities
     def predict_proba(self, X):
         """Estimate the probabilities of the classes.
 
@@ -427,7 +453,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
             Probabilities in the order of `classes_`.
         """
         raw = self._raw_predictions(X)
-        if self.loss == "log_loss":
+        if _fitted_loss(self) == "log_loss":
             positive = expit(raw)
         else:
             positive = (np.clip(raw, -1.0, 1.0) + 1.0) / 2.0
@@ -437,7 +463,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         positive[none] = softmax(raw[none], axis=1)
         return positive / positive.sum(axis=1, keepdims=True)
 
-    @available_if(has_probabilities)
+    @if_probabilities
     def predict_log_proba(self, X):
         """Return the logarithms of `predict_proba`.
 
@@ -460,10 +486,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         return [self._problem(matrix, sign, weights, rows, loss) for sign in signs]
 
     def _check(self, X, y, sample_weight, *, reset):
-        check_storage(X)
-        X, y = validate_data(self, X, y, reset=reset, **FORMAT)
-        check_finite(X, "X")
-        check_classification_targets(y)
+        X, y = check_rows_and_labels(self, X, y, reset=reset)
         return X, y, check_weights(sample_weight, X)
 
     def _times_class_weight(self, weights, classes, y):
@@ -480,22 +503,40 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         )
         return check_total(weights * of_class[labels]), labels
 
+    def _n_outputs(self):
+        return 1 if len(self.classes_) == 2 else len(self.classes_)
+
+    def _check_same_labels(self, classes):
+        if not np.array_equal(self.classes_, classes):
+            raise ValueError(
+                f"y has the labels {classes.tolist()}, but warm_start=True goes on with a "
+                f"model of {self.classes_.tolist()}. Set warm_start=False to begin anew."
+            )
+
     def _known_classes(self, classes):
+        classes = as_labels(classes, "classes")
         if self._is_new():
             if classes is None:
                 raise ValueError("classes must be passed in the first call of partial_fit.")
-            if len(np.unique(classes)) < 2:
+            classes = np.unique(classes)
+            if len(classes) < 2:
                 raise ValueError(
-                    f"classes must hold at least two labels, not {classes!r}: all that any "
-                    "call will bring."
+                    f"classes must hold at least two labels, not {classes.tolist()}: all "
+                    f"that any call will bring.{_meant_weights(classes)}"
                 )
-            return np.unique(classes)
+            return classes
         if classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
             raise ValueError(
-                f"classes={classes!r} is not the same as in earlier calls, "
-                f"{self.classes_!r}."
+                f"classes={np.unique(classes).tolist()} is not the same as in earlier "
+                f"calls, {self.classes_.tolist()}.{_meant_weights(classes)}"
             )
         return self.classes_
+
+
+def _meant_weights(classes):
+    """Return advice to whom has passed weights of rows by place, as classes."""
+    is_odd = classes.dtype.kind == "f"
+    return " Pass weights of rows by name, sample_weight=." if is_odd else ""
 
 
 def one_against_all(labels, n_classes):
@@ -506,7 +547,7 @@ def one_against_all(labels, n_classes):
 
 def places_of(y_val, classes):
     """Return the places of validation labels among the classes of y."""
-    unknown = np.setdiff1d(y_val, classes)
+    unknown = unknown_labels(y_val, classes)
     if len(unknown):
         raise ValueError(
             f"y_val holds {unknown.tolist()[0]!r}, which is not among the classes of y."

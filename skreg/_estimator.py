@@ -1,23 +1,21 @@
 """What the two estimators share: parameters, and the way from them to a solver."""
 
 import functools
+import warnings
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from skreg._block import split
-from skreg._inputs import check_finite, check_rows
+from skreg._hints import PARAMETERS, WithHints
+from skreg._inputs import check_held_out, check_rows
+from skreg._numbers import as_numbers
 from skreg._objective import Problem
 from skreg._order import generator_state
 from skreg._solvers import (
@@ -30,8 +28,10 @@ from skreg._solvers import (
     visit_once,
 )
 from skreg._state import SGDSettings, SGDState
+from skreg._storage import as_csr
 from skreg.penalties import strengths
 
+DEFAULT_L1_RATIO = 0.15
 # Set by `fit` only: they describe a fit as a whole.
 _FIT_ONLY = ("objective_", "dual_gap_", "converged_", "history_")
 
@@ -60,8 +60,10 @@ class Validation(NamedTuple):
     sample_weight: np.ndarray
 
 
-class SGDRegularizedModel(BaseEstimator):
+class SGDRegularizedModel(WithHints):
     """Parameters and attributes of a linear model ``X @ coef + intercept``."""
+
+    _hints_of_names = PARAMETERS
 
     _parameter_constraints: dict = {
         "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
@@ -95,6 +97,18 @@ class SGDRegularizedModel(BaseEstimator):
             names = tuple(super()._get_param_names())
             cls._names_of_init = cls.__init__, names
         return list(names)
+
+    def _validate_params(self):
+        """Validate the parameters: in each `fit`, and in the first `partial_fit`."""
+        super()._validate_params()
+        mixed = strengths("elasticnet", self.alpha, self.l1_ratio)
+        used = strengths(self.penalty, self.alpha, self.l1_ratio)
+        if used != mixed and self.l1_ratio != DEFAULT_L1_RATIO:
+            warnings.warn(
+                f"l1_ratio={self.l1_ratio!r} is ignored unless penalty='elasticnet', but "
+                f"penalty={self.penalty!r}.",
+                stacklevel=3,
+            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -141,23 +155,43 @@ class SGDRegularizedModel(BaseEstimator):
         mean and the random numbers of plain steps.
         """
         shape = (n_outputs, X.shape[1])
-        goes_on = self.warm_start and not self._is_new()
+        goes_on = self._goes_on(coef_init, intercept_init)
         if goes_on and coef_init is None and intercept_init is None:
             return self._resume(n_outputs, X)
         coef, intercept = np.zeros(shape), np.zeros(n_outputs)
         if goes_on:
-            coef, intercept = self._dense_weights()
+            coef, intercept = self._fitted_weights()
         coef = coef if coef_init is None else coef_init
         intercept = intercept if intercept_init is None else intercept_init
         return self._states_from(
-            _shaped("coef_init", coef, shape),
-            _shaped("intercept_init", intercept, (n_outputs,)),
+            _shaped("coef_init", coef, shape, X.shape[0]),
+            _shaped("intercept_init", intercept, (n_outputs,), X.shape[0]),
             random_state,
         )
 
-    def _dense_weights(self):
-        coef = self.coef_.toarray() if sparse.issparse(self.coef_) else self.coef_
-        return np.atleast_2d(coef), np.ravel(self.intercept_)
+    def _goes_on(self, coef_init, intercept_init):
+        """Return whether a fit starts from weights, or an intercept, of the last one."""
+        all_given = coef_init is not None and intercept_init is not None
+        return self.warm_start and not self._is_new() and not all_given
+
+    def _fitted_weights(self):
+        """Return (n_outputs, n_features) weights and the intercepts of the fitted model.
+
+        They are looked at, because they may have been changed from outside.
+        """
+        coef, intercept = self.coef_, np.ravel(as_numbers(self.intercept_, "intercept_"))
+        if not sparse.issparse(coef):
+            coef = np.atleast_2d(as_numbers(coef, "coef_"))
+        shape = (self._n_outputs(), self.n_features_in_)
+        if coef.shape != shape or intercept.shape != shape[:1]:
+            raise ValueError(
+                f"coef_ has shape {coef.shape} and intercept_ {intercept.shape}, but the "
+                f"model was fitted in shape {shape}. Undo their change, or fit anew."
+            )
+        values = coef.data if sparse.issparse(coef) else coef
+        if not (np.isfinite(values).all() and np.isfinite(intercept).all()):
+            raise ValueError("coef_ or intercept_ was changed to NaN or infinity.")
+        return coef, intercept
 
     @staticmethod
     def _states_from(coefs, intercepts, random_state):
@@ -179,20 +213,12 @@ class SGDRegularizedModel(BaseEstimator):
         if self._is_new():
             zeros = np.zeros((n_outputs, X.shape[1]))
             return self._states_from(zeros, np.zeros(n_outputs), self.random_state)
-        coefs, intercepts = self._dense_weights()
-        shape = (n_outputs, X.shape[1])
-        if coefs.shape != shape or len(intercepts) != n_outputs:
-            raise ValueError(
-                f"The fit cannot go on from coef_ of shape {coefs.shape} with data that "
-                f"need {shape}. Set warm_start=False, or undo the change of coef_."
-            )
-        if not (np.isfinite(coefs).all() and np.isfinite(intercepts).all()):
-            raise ValueError("coef_ or intercept_ was changed to NaN or infinity.")
+        coefs, intercepts = self._fitted_weights()
+        coefs = coefs.toarray() if sparse.issparse(coefs) else coefs
         states = [state.dense() for state in self._states]
         settled, settled_intercepts = _weights_of(states)
         same = settled_intercepts.astype(intercepts.dtype) == intercepts
         same &= (settled.astype(coefs.dtype) == coefs).all(axis=1)
-        same &= coefs.dtype.kind == "f"
         if same.all():
             return states
         return [
@@ -253,16 +279,9 @@ class SGDRegularizedModel(BaseEstimator):
             raise ValueError("X_val and y_val must be given together.")
         if not self.early_stopping:
             raise ValueError("X_val and y_val need early_stopping=True.")
-        X_val = check_rows(self, X_val, reset=False)
-        y_val = column_or_1d(y_val)
-        check_consistent_length(X_val, y_val)
-        if numeric:
-            y_val = check_array(
-                y_val, ensure_2d=False, dtype=np.float64, input_name="y_val"
-            )
-            check_finite(y_val, "y_val")
-            if len(y_val) < 2:
-                raise ValueError("X_val must have at least two rows, as R2 needs.")
+        X_val, y_val = check_held_out(self, X_val, y_val, numeric=numeric)
+        if numeric and len(y_val) < 2:
+            raise ValueError("X_val must have at least two rows, as R2 needs.")
         return Validation(X_val, y_val, np.ones(X_val.shape[0]))
 
     def _store_solutions(self, solutions, dtype):
@@ -304,7 +323,7 @@ class SGDRegularizedModel(BaseEstimator):
                 "as float64, or scale the targets."
             )
         self.coef_, self.intercept_ = self._shape_coef(coef), intercept
-        self._states = states
+        self._states, self._loss_of_fit = states, self.loss
         self.n_iter_ = n_iter
         self.t_ = 1.0 + max(state.n_steps for state in states)
 
@@ -316,8 +335,16 @@ class SGDRegularizedModel(BaseEstimator):
     def _raw_predictions(self, X):
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        raw = X @ self.coef_.T
-        return (raw.toarray() if sparse.issparse(raw) else raw) + self.intercept_
+        coef, intercept = self._fitted_weights()
+        with np.errstate(all="ignore"):
+            raw = X @ coef.T
+            raw = (raw.toarray() if sparse.issparse(raw) else raw) + intercept
+        if not np.isfinite(raw).all():
+            raise ValueError(
+                f"X leads to predictions that are too large for {raw.dtype}. Scale it as "
+                "the rows of the fit."
+            )
+        return raw
 
     def sparsify(self):
         """Convert `coef_` to a SciPy CSR matrix, which is smaller if most weights are 0.
@@ -363,11 +390,17 @@ def _weights_of(states):
     return coefs[order], intercepts[order]
 
 
-def _shaped(name, values, shape):
-    values = np.asarray(values, dtype=np.float64)
+def _shaped(name, values, shape, n_rows):
+    if sparse.issparse(values):
+        values = as_csr(values, name).toarray()
+    values = as_numbers(values, name).astype(np.float64)
     fits = values.shape == shape or (shape[0] == 1 and values.size == np.prod(shape))
     if not fits or not np.isfinite(values).all():
+        advice = " Pass weights of rows by name, sample_weight=." * (
+            not fits and values.shape == (n_rows,)
+        )
         raise ValueError(
             f"{name} must hold finite numbers in shape {shape}, not in {values.shape}."
+            f"{advice}"
         )
     return values.reshape(shape)

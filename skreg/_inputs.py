@@ -1,8 +1,14 @@
-"""What users pass in, checked once and turned into what solvers take."""
+"""What users pass in, checked once and turned into what solvers take.
+
+Nothing of theirs is changed. What is accepted does not depend on the container.
+"""
+
+from numbers import Number, Real
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
@@ -10,82 +16,198 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skreg._numbers import as_array, as_numbers, check_columns, is_missing
+from skreg._storage import as_csr
+
 # Every sparse format and array-like is accepted and converted once.
-FORMAT = {"accept_sparse": "csr", "dtype": [np.float64, np.float32], "order": "C"}
+FORMAT = {
+    "accept_sparse": "csr",
+    "dtype": [np.float64, np.float32],
+    "order": "C",
+    "ensure_all_finite": False,  # `check_finite` looks, whatever ``assume_finite`` says
+}
+_ONE_TARGET = "wrap the estimator in sklearn.multioutput.MultiOutputRegressor"
+_ONE_LABEL = (
+    "wrap the estimator in sklearn.multioutput.MultiOutputClassifier or, for columns of 0 "
+    "and 1, in sklearn.multiclass.OneVsRestClassifier"
+)
 
 
 def check_data(X, y):
     """Return `X` and a numeric `y`, checked outside of any estimator."""
-    check_storage(X)
-    X = check_array(X, input_name="X", **FORMAT)
-    check_finite(X, "X")
-    y = column_or_1d(y)
-    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-    check_finite(y, "y")
+    X = _check_matrix(X)
+    y = _check_targets(y, "y")
     check_consistent_length(X, y)
     return X, y
 
 
-def check_rows(estimator, X, *, reset):
-    """Return the `X` of a method without targets, checked against the fitted features."""
-    check_storage(X)
-    X = validate_data(estimator, X, reset=reset, **FORMAT)
-    check_finite(X, "X")
+def check_labeled_data(X, y):
+    """Return `X` and the labels `y`, checked outside of any estimator."""
+    X = _check_matrix(X)
+    y = column_or_1d(as_labels(y, "y"))
+    check_consistent_length(X, y)
+    check_classification_targets(y)
+    return X, y
+
+
+def check_held_out(estimator, X_val, y_val, *, numeric):
+    """Return rows to validate on, and their targets or labels."""
+    X_val = check_rows(estimator, X_val, reset=False, name="X_val")
+    if numeric:
+        y_val = _check_targets(y_val, "y_val")
+    else:
+        y_val = column_or_1d(as_labels(y_val, "y_val"))
+    check_consistent_length(X_val, y_val)
+    return X_val, y_val
+
+
+def _check_targets(y, name):
+    y = column_or_1d(_as_targets(y, name)).astype(np.float64, copy=False)
+    check_finite(y, name)
+    return y
+
+
+def _check_matrix(X):
+    given, X = X, _as_matrix(X, "X")
+    X = check_array(X, input_name="X", **FORMAT)
+    check_finite(X, "X", given)
     return X
 
 
-def check_storage(X):
-    """Raise if a sparse matrix contradicts itself.
+def check_rows(estimator, X, *, reset, name="X"):
+    """Return the `X` of a method without targets, checked against the fitted features."""
+    given, X = X, _as_matrix(X, name)
+    X = validate_data(estimator, X, reset=reset, **FORMAT)
+    check_finite(X, name, given)
+    return X
 
-    scikit-learn and SciPy's conversions take its arrays on trust, and compiled code would
-    read and write outside them.
-    """
-    if not sparse.issparse(X):
-        return
-    try:
-        if X.format in ("csr", "csc", "bsr"):
-            X.check_format(full_check=True)
-        elif X.format == "lil":
-            rows = [np.asarray(row, dtype=np.int64) for row in X.rows]
-            if [len(row) for row in rows] != [len(values) for values in X.data]:
-                raise ValueError("a row has not as many values as columns")
-            _check_coordinates([np.concatenate([[], *rows])], X.shape[1:])
-        elif X.format in ("coo", "dok"):
-            coo = X.tocoo()
-            if any(len(places) != len(coo.data) for places in coo.coords):
-                raise ValueError("values and coordinates differ in number")
-            _check_coordinates(coo.coords, X.shape)
-    except (ValueError, IndexError) as error:
+
+def check_rows_and_targets(estimator, X, y, *, reset):
+    """Return the rows and the numeric targets of a regression."""
+    given, X, y = X, _as_matrix(X, "X"), _as_targets(y, "y")
+    X, y = validate_data(estimator, X, y, reset=reset, y_numeric=True, **FORMAT)
+    check_finite(X, "X", given)
+    check_finite(y, "y")
+    return X, y.astype(np.float64, copy=False)
+
+
+def check_rows_and_labels(estimator, X, y, *, reset):
+    """Return the rows and the labels of a classification."""
+    given, X, y = X, _as_matrix(X, "X"), as_labels(y, "y")
+    X, y = validate_data(estimator, X, y, reset=reset, **FORMAT)
+    check_finite(X, "X", given)
+    check_classification_targets(y)
+    return X, y
+
+
+def _as_matrix(X, name):
+    """Return features that scikit-learn reads as the numbers they are."""
+    if sparse.issparse(X):
+        return as_csr(X, name)
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        check_columns(X, name)
+        return X  # scikit-learn reads its names
+    return X if isinstance(X, np.matrix) else as_numbers(X, name)
+
+
+def _as_targets(y, name):
+    if y is None:  # scikit-learn asks for it
+        return y
+    _refuse_sparse(y, name)
+    y = as_numbers(y, name)
+    _check_one_column(y, name, _ONE_TARGET)
+    return y
+
+
+def as_labels(y, name):
+    """Return labels that are all text, all numbers or all truth values."""
+    if y is None:
+        return y
+    _refuse_sparse(y, name)
+    y = as_array(y, name)
+    _check_one_column(y, name, _ONE_LABEL)
+    if y.dtype.kind in "Mmc":
         raise ValueError(
-            f"X is not a valid {X.format.upper()} matrix: {error}. Build it anew from its "
-            "values and coordinates."
-        ) from error
+            f"{name} holds {y.dtype}, which is no type of labels. Convert it with "
+            "astype(str)."
+        )
+    return _labels_of(y, name) if y.dtype.kind == "O" else y
 
 
-def _check_coordinates(coordinates, shape):
-    for places, length in zip(coordinates, shape, strict=True):
-        if len(places) and not 0 <= places.min() <= places.max() < length:
-            raise ValueError(f"a coordinate is not from 0 to {length - 1}")
+def _labels_of(y, name):
+    """Return an array of objects as one of numbers or truth values, if it holds such."""
+    if any(is_missing(label) for label in y.flat):
+        raise ValueError(f"{name} has missing labels (None or NaN); leave out their rows.")
+    kinds = {type(label) for label in y.flat}
+    families = {_family(kind) for kind in kinds}
+    if len(families) > 1 or "objects" in families:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(
+            f"Unknown label type: {name} holds labels of the types {names}. Make them all "
+            "text or all numbers, as with astype(str)."
+        )
+    return y if families <= {"text"} else np.array(y.tolist())
 
 
-def check_finite(array, name):
+def _family(kind):
+    families = {"text": str, "truth values": (bool, np.bool_), "numbers": (Real, np.number)}
+    of_kind = (name for name, types in families.items() if issubclass(kind, types))
+    return next(of_kind, "objects")
+
+
+def _refuse_sparse(y, name):
+    if sparse.issparse(y):
+        raise ValueError(f"{name} is a sparse matrix; pass {name}.toarray().ravel().")
+
+
+def _check_one_column(y, name, advice):
+    if y.ndim > 1 and (y.ndim > 2 or y.shape[1] > 1):
+        raise ValueError(
+            f"{name} should be a 1d array, got an array of shape {y.shape} instead. For "
+            f"several targets {advice}."
+        )
+
+
+def unknown_labels(labels, classes):
+    """Return those labels that are no classes; text is never the number that it shows."""
+    labels, classes = np.unique(labels), np.asarray(classes)
+    if (labels.dtype.kind in "fiub") != (classes.dtype.kind in "fiub"):
+        return labels
+    return np.setdiff1d(labels, classes)
+
+
+def check_finite(array, name, given=None):
     """Raise if an array holds NaN or infinity, whatever ``assume_finite`` says.
 
-    One such value would silently turn every weight into NaN.
+    One such value would silently turn every weight into NaN. The columns of a matrix have
+    the names that `given` has, what the user passed.
     """
     values = array.data if sparse.issparse(array) else array
     with np.errstate(over="ignore", invalid="ignore"):
         finite = np.isfinite(np.sum(values)) or np.isfinite(values).all()
     if not finite:
         raise ValueError(
-            f"Input {name} contains NaN or infinity; impute or remove these values."
+            f"Input {name} contains NaN or infinity{_first_place(array, given)}; impute or "
+            "remove these values."
         )
+
+
+def _first_place(array, given):
+    if array.ndim < 2:
+        return ""
+    if sparse.issparse(array):
+        column = array.indices[~np.isfinite(array.data)].min()
+    else:
+        column = np.flatnonzero(~np.isfinite(array).all(axis=0))[0]
+    return f", first in column {getattr(given, 'columns', range(array.shape[1]))[column]!r}"
 
 
 def check_weights(sample_weight, X):
     """Return one float64 weight per row: none negative, not all 0; None means 1."""
     if sample_weight is None:
         return np.ones(X.shape[0])
+    if not isinstance(sample_weight, Number):
+        sample_weight = as_numbers(sample_weight, "sample_weight")
     weights = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )

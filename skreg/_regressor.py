@@ -4,10 +4,10 @@ import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import validate_data
 
-from skreg._estimator import SGDRegularizedModel, unchanged_on_error
-from skreg._inputs import FORMAT, check_finite, check_storage, check_weights
+from skreg._estimator import DEFAULT_L1_RATIO, SGDRegularizedModel, unchanged_on_error
+from skreg._hints import LOSSES_OF_NUMBERS
+from skreg._inputs import check_rows_and_targets, check_weights
 from skreg._losses import REGRESSION_LOSSES, make_loss
 from skreg._matrices import as_rows
 
@@ -181,6 +181,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
     True
     """
 
+    _hints_of_losses = LOSSES_OF_NUMBERS
     _parameter_constraints: dict = {
         **SGDRegularizedModel._parameter_constraints,
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
@@ -192,7 +193,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         *,
         penalty="l2",
         alpha=1e-4,
-        l1_ratio=0.15,
+        l1_ratio=DEFAULT_L1_RATIO,
         mode="proximal",
         solver="auto",
         fit_intercept=True,
@@ -285,7 +286,8 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         sklearn.exceptions.ConvergenceWarning
             If `max_iter` epochs were not enough for `tol`.
         """
-        X, y, weights = self._check(X, y, sample_weight, reset=True)
+        goes_on = self._goes_on(coef_init, intercept_init)
+        X, y, weights = self._check(X, y, sample_weight, reset=not goes_on)
         random_state = self._random_state()
         rows, validation = self._validation(
             X, y, weights, None, (X_val, y_val), random_state
@@ -346,16 +348,15 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
     def _loss(self):
         return make_loss(self.loss, self.epsilon)
 
+    def _n_outputs(self):
+        return 1
+
     @staticmethod
     def _shape_coef(coef):
         return coef[0]
 
     def _check(self, X, y, sample_weight, *, reset):
-        check_storage(X)
-        X, y = validate_data(self, X, y, reset=reset, y_numeric=True, **FORMAT)
-        y = y.astype(np.float64, copy=False)
-        check_finite(X, "X")
-        check_finite(y, "y")
+        X, y = check_rows_and_targets(self, X, y, reset=reset)
         return X, y, check_weights(sample_weight, X)
 
 

@@ -6,7 +6,6 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.stats import rankdata
 from sklearn.base import (
-    BaseEstimator,
     ClassifierMixin,
     RegressorMixin,
     _fit_context,
@@ -15,18 +14,19 @@ from sklearn.base import (
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._classifier import (
     SGDRegularizedClassifier,
     check_two_classes,
-    has_probabilities,
+    if_probabilities,
     one_against_all,
     places_of,
 )
 from skreg._estimator import unchanged_on_error
 from skreg._folds import Fold, Paths, Scorer, stack
+from skreg._hints import SEARCH_PARAMETERS, WithHints
+from skreg._inputs import check_held_out
 from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, make_loss
 from skreg._matrices import as_rows
 from skreg._order import generator_state
@@ -59,8 +59,10 @@ _SHARED = (
 _ONE_FOLD = "selection='1se' needs at least two folds."
 
 
-class _RegularizedCV(BaseEstimator):
+class _RegularizedCV(WithHints):
     """The search that both estimators share."""
+
+    _hints_of_names = SEARCH_PARAMETERS
 
     _parameter_constraints: dict = {
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), "array-like"],
@@ -223,7 +225,8 @@ class _RegularizedCV(BaseEstimator):
             raise ValueError("X_val and y_val must be given together.")
         if self.selection == "1se":
             raise ValueError(_ONE_FOLD)
-        X_val, y_val, _ = model._check(X_val, y_val, None, reset=False)
+        numeric = not is_classifier(self)
+        X_val, y_val = check_held_out(model, X_val, y_val, numeric=numeric)
         targets = self._targets(model, self._encode_validation(model, y_val))
         return Fold(train_weights, X_val, slice(None), y_val, None, targets)
 
@@ -391,6 +394,7 @@ class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
     array([0, 1])
     """
 
+    _hints_of_losses = SGDRegularizedRegressor._hints_of_losses
     _parameter_constraints: dict = {
         **_RegularizedCV._parameter_constraints,
         "loss": [StrOptions(set(SMOOTH_LOSSES) & set(REGRESSION_LOSSES))],
@@ -551,6 +555,7 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
     array([ True])
     """
 
+    _hints_of_losses = SGDRegularizedClassifier._hints_of_losses
     _parameter_constraints: dict = {
         **_RegularizedCV._parameter_constraints,
         "loss": [StrOptions(set(SMOOTH_LOSSES) & set(CLASSIFICATION_LOSSES))],
@@ -605,7 +610,7 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
         check_is_fitted(self)
         return self.best_estimator_.decision_function(X)
 
-    @available_if(has_probabilities)
+    @if_probabilities
     def predict_proba(self, X):
         """Estimate the probabilities of the classes.
 
@@ -623,7 +628,7 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
         check_is_fitted(self)
         return self.best_estimator_.predict_proba(X)
 
-    @available_if(has_probabilities)
+    @if_probabilities
     def predict_log_proba(self, X):
         """Return the logarithms of `predict_proba`.
 

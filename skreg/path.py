@@ -9,15 +9,13 @@ from warnings import warn
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skreg._follow import follow
-from skreg._inputs import FORMAT, check_data, check_finite, check_storage, check_weights
+from skreg._inputs import check_data, check_labeled_data, check_weights
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
 from skreg._matrices import as_rows
+from skreg._numbers import as_numbers
 from skreg._objective import Problem, look, null_model
 from skreg._order import generator_state
 from skreg._solvers import Stopping
@@ -330,11 +328,17 @@ def regularization_path(
 
 def check_alphas(alphas):
     """Return given alphas as floats, the largest first."""
-    alphas = check_array(
-        np.atleast_1d(alphas), ensure_2d=False, dtype=np.float64, input_name="alphas"
-    )
-    if alphas.ndim != 1 or (alphas < 0.0).any():
-        raise ValueError("alphas must be numbers of at least 0, in one dimension.")
+    alphas = np.atleast_1d(as_numbers(alphas, "alphas")).astype(np.float64)
+    if alphas.ndim != 1 or not alphas.size:
+        raise ValueError(
+            f"alphas must be numbers in one dimension, not of shape {alphas.shape}."
+        )
+    bad = np.flatnonzero(~((alphas >= 0.0) & (alphas < np.inf)))
+    if bad.size:
+        raise ValueError(
+            f"alphas must be finite numbers of at least 0, but alphas[{bad[0]}] is "
+            f"{alphas[bad[0]]:g}."
+        )
     return np.sort(alphas)[::-1]
 
 
@@ -373,12 +377,7 @@ def warn_of(solutions, alphas):
 def _problems(X, y, loss, epsilon, sample_weight, fit_intercept):
     """Return a `Problem` without penalty, or one for each of several classes."""
     if loss in CLASSIFICATION_LOSSES:
-        check_storage(X)
-        X = check_array(X, input_name="X", **FORMAT)
-        check_finite(X, "X")
-        y = column_or_1d(y)
-        check_consistent_length(X, y)
-        check_classification_targets(y)
+        X, y = check_labeled_data(X, y)
         weights = check_weights(sample_weight, X)
         classes = np.unique(y[weights > 0.0])
         if len(classes) < 2:

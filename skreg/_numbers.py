@@ -1,0 +1,90 @@
+"""Whether arrays of users hold numbers: dates, text and masked elements are none.
+
+NumPy and scikit-learn read most of these as numbers, some only in some containers.
+"""
+
+import datetime
+
+import numpy as np
+
+# By NumPy's kinds of types: what is no real number, and what to do about it.
+_OTHERS = {
+    "M": ("dates", "Pass numbers, as the days since some date"),
+    "m": ("durations", "Pass numbers, as so many seconds"),
+    "c": ("complex numbers", "Complex data not supported"),
+    "U": ("text", "Turn it into numbers, as with astype(float)"),
+    "V": ("records", "Pass an array of plain numbers"),
+}
+_OTHERS["S"] = _OTHERS["U"]
+# The same for objects.
+_KINDS = {
+    (np.datetime64, datetime.date): "M",
+    (np.timedelta64, datetime.timedelta): "m",
+    (complex, np.complexfloating): "c",
+    (str, bytes): "U",
+}
+
+
+def as_numbers(values, name):
+    """Return an array-like of numbers as floats, of 4 bytes if they are such already."""
+    array = as_array(values, name)
+    kind = array.dtype.kind
+    if kind == "O":
+        return _numbers_of(array, name)
+    if kind in _OTHERS:
+        raise _no_numbers(kind, array.dtype, array.flat, name)
+    single = kind == "f" and array.dtype.itemsize == 4
+    with np.errstate(over="ignore"):  # infinity is refused by others
+        return array.astype(np.float32 if single else np.float64, copy=False)
+
+
+def as_array(values, name):
+    """Return an array-like as an array; raise if elements of it are masked."""
+    parts = values if isinstance(values, list | tuple) else (values,)
+    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
+        raise ValueError(
+            f"{name} is a masked array, and its mask hides elements. Fill them, or leave "
+            "out their rows."
+        )
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} cannot be read as an array: {error}") from error
+
+
+def check_columns(frame, name):
+    """Raise if a column of a data frame holds anything but numbers."""
+    for place, dtype in enumerate(frame.dtypes):
+        if getattr(dtype, "kind", "O") not in "fiub":
+            label = frame.columns[place]
+            by_place = hasattr(frame, "iloc")
+            column = frame.iloc[:, place] if by_place else frame[label]
+            as_numbers(column, f"Column {label!r} of {name}")
+
+
+def is_missing(value):
+    """Return whether an object stands for no value, as None, NaN and pandas' NA do."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+def _numbers_of(objects, name):
+    for kind in {type(value) for value in objects.flat}:
+        for types, code in _KINDS.items():
+            if issubclass(kind, types):
+                examples = (value for value in objects.flat if type(value) is kind)
+                raise _no_numbers(code, kind.__name__, examples, name)
+    try:
+        missing = [is_missing(value) for value in objects.flat]
+        return np.where(np.reshape(missing, objects.shape), np.nan, objects).astype(float)
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name} holds what is no number: {error}") from error
+
+
+def _no_numbers(code, dtype, values, name):
+    what, advice = _OTHERS[code]
+    example = next(iter(values), None)
+    example = example.item() if isinstance(example, np.generic) else example
+    return ValueError(f"{name} holds {what} ({dtype}), such as {example!r}. {advice}.")
