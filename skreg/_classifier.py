@@ -174,9 +174,10 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
         Weights; one row for two classes.
     intercept_ : ndarray of shape (1,) or (n_classes,)
-        Intercepts.
+        Intercepts; with two classes ``intercept_.item()`` is the number.
     n_iter_ : int
-        Number of epochs (or turns) run, the largest of all classes.
+        Number of epochs (or turns) run by the last call, the largest of all classes: 1
+        after each `partial_fit`. What all calls have done is in `t_`.
     objective_ : float, or ndarray of shape (n_classes,)
         Penalized objective at the weights, on the rows learned from.
     dual_gap_ : float, or ndarray of shape (n_classes,)
@@ -295,10 +296,10 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features. C-ordered float64 and float32 arrays and CSR matrices are not
-            copied.
+            Features: numbers only, in every container. C-ordered float64 and float32
+            arrays and CSR matrices are neither copied nor changed.
         y : array-like of shape (n_samples,)
-            Labels of at least two classes.
+            Labels of at least two classes: all text, all numbers or all truth values.
         coef_init : array-like of the shape of `coef_`, default=None
             Weights to start from.
         intercept_init : array-like of the shape of `intercept_`, default=None
@@ -320,13 +321,16 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         Raises
         ------
         ValueError
-            If the input is malformed or not finite, there is only one class, or the
-            steps diverge.
+            If the input is malformed, masked or not finite, or holds text or dates; if
+            there is only one class; if the steps diverge; if a warm start meets other
+            features or labels.
 
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
             If `max_iter` epochs were not enough for `tol`.
+        UserWarning
+            If `l1_ratio` is given, but `penalty` does not read it.
         """
         goes_on = self._goes_on(coef_init, intercept_init)
         X, y, weights = self._check(X, y, sample_weight, reset=not goes_on)
@@ -427,6 +431,11 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         -------
         ndarray of shape (n_samples,)
             The label with the largest raw prediction.
+
+        Raises
+        ------
+        ValueError
+            If `X` is malformed, or `coef_` or `intercept_` was changed to what is no model.
         """
         raw = self._raw_predictions(X)
         binary = raw.shape[1] == 1
@@ -440,7 +449,8 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         With ``loss="log_loss"`` they are the logistic function of the raw predictions,
         with ``loss="modified_huber"`` these clipped to [-1, 1] and moved to [0, 1] (Zhang
         2004). With more than two classes they are divided by their sum; where all are 0,
-        the softmax of the raw predictions takes their place.
+        the softmax of the raw predictions takes their place. The loss is that of the fit,
+        whatever `loss` has been set to since.
 
         Parameters
         ----------
@@ -479,6 +489,25 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of rows whose labels are predicted right.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The accuracy.
+        """
+        return super().score(X, as_labels(y, "y"), sample_weight)
 
     def _problems(self, X, signs, weights, rows):
         """Return the problem of each class against all others."""

@@ -3,7 +3,7 @@
 Nothing of theirs is changed. What is accepted does not depend on the container.
 """
 
-from numbers import Number, Real
+from numbers import Real
 
 import numpy as np
 from scipy import sparse
@@ -11,12 +11,11 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
-    check_consistent_length,
     column_or_1d,
     validate_data,
 )
 
-from skreg._numbers import as_array, as_numbers, check_columns, is_missing
+from skreg._numbers import as_array, as_numbers, check_columns, check_finite, is_missing
 from skreg._storage import as_csr
 
 # Every sparse format and array-like is accepted and converted once.
@@ -37,7 +36,7 @@ def check_data(X, y):
     """Return `X` and a numeric `y`, checked outside of any estimator."""
     X = _check_matrix(X)
     y = _check_targets(y, "y")
-    check_consistent_length(X, y)
+    _check_lengths(X, y)
     return X, y
 
 
@@ -45,7 +44,7 @@ def check_labeled_data(X, y):
     """Return `X` and the labels `y`, checked outside of any estimator."""
     X = _check_matrix(X)
     y = column_or_1d(as_labels(y, "y"))
-    check_consistent_length(X, y)
+    _check_lengths(X, y)
     check_classification_targets(y)
     return X, y
 
@@ -57,14 +56,12 @@ def check_held_out(estimator, X_val, y_val, *, numeric):
         y_val = _check_targets(y_val, "y_val")
     else:
         y_val = column_or_1d(as_labels(y_val, "y_val"))
-    check_consistent_length(X_val, y_val)
+    _check_lengths(X_val, y_val, "X_val", "y_val")
     return X_val, y_val
 
 
 def _check_targets(y, name):
-    y = column_or_1d(_as_targets(y, name)).astype(np.float64, copy=False)
-    check_finite(y, name)
-    return y
+    return column_or_1d(as_targets(y, name)).astype(np.float64, copy=False)
 
 
 def _check_matrix(X):
@@ -84,16 +81,17 @@ def check_rows(estimator, X, *, reset, name="X"):
 
 def check_rows_and_targets(estimator, X, y, *, reset):
     """Return the rows and the numeric targets of a regression."""
-    given, X, y = X, _as_matrix(X, "X"), _as_targets(y, "y")
+    given, X, y = X, _as_matrix(X, "X"), as_targets(y, "y")
+    _check_lengths(X, y)
     X, y = validate_data(estimator, X, y, reset=reset, y_numeric=True, **FORMAT)
     check_finite(X, "X", given)
-    check_finite(y, "y")
     return X, y.astype(np.float64, copy=False)
 
 
 def check_rows_and_labels(estimator, X, y, *, reset):
     """Return the rows and the labels of a classification."""
     given, X, y = X, _as_matrix(X, "X"), as_labels(y, "y")
+    _check_lengths(X, y)
     X, y = validate_data(estimator, X, y, reset=reset, **FORMAT)
     check_finite(X, "X", given)
     check_classification_targets(y)
@@ -110,12 +108,13 @@ def _as_matrix(X, name):
     return X if isinstance(X, np.matrix) else as_numbers(X, name)
 
 
-def _as_targets(y, name):
-    if y is None:  # scikit-learn asks for it
+def as_targets(y, name):
+    """Return numbers to predict, one for each row; None is for scikit-learn to refuse."""
+    if y is None:
         return y
-    _refuse_sparse(y, name)
     y = as_numbers(y, name)
     _check_one_column(y, name, _ONE_TARGET)
+    check_finite(y, name)
     return y
 
 
@@ -123,19 +122,24 @@ def as_labels(y, name):
     """Return labels that are all text, all numbers or all truth values."""
     if y is None:
         return y
-    _refuse_sparse(y, name)
-    y = as_array(y, name)
+    given, y = y, as_array(y, name)
     _check_one_column(y, name, _ONE_LABEL)
-    if y.dtype.kind in "Mmc":
+    if y.dtype.kind in "MmcV":
         raise ValueError(
             f"{name} holds {y.dtype}, which is no type of labels. Convert it with "
             "astype(str)."
         )
-    return _labels_of(y, name) if y.dtype.kind == "O" else y
+    if y.dtype.kind == "f":
+        check_finite(y, name)
+    if y.dtype.kind == "O":
+        return y if _family_of(y, name) == "text" else np.array(y.tolist())
+    if isinstance(given, list | tuple):  # NumPy makes labels of several types text
+        _family_of(np.array(given, dtype=object), name)
+    return y
 
 
-def _labels_of(y, name):
-    """Return an array of objects as one of numbers or truth values, if it holds such."""
+def _family_of(y, name):
+    """Return what all labels of an array of objects are: text, numbers or truth values."""
     if any(is_missing(label) for label in y.flat):
         raise ValueError(f"{name} has missing labels (None or NaN); leave out their rows.")
     kinds = {type(label) for label in y.flat}
@@ -146,7 +150,7 @@ def _labels_of(y, name):
             f"Unknown label type: {name} holds labels of the types {names}. Make them all "
             "text or all numbers, as with astype(str)."
         )
-    return y if families <= {"text"} else np.array(y.tolist())
+    return families.pop() if families else "numbers"
 
 
 def _family(kind):
@@ -155,9 +159,12 @@ def _family(kind):
     return next(of_kind, "objects")
 
 
-def _refuse_sparse(y, name):
-    if sparse.issparse(y):
-        raise ValueError(f"{name} is a sparse matrix; pass {name}.toarray().ravel().")
+def _check_lengths(X, y, X_name="X", y_name="y"):
+    if y is not None and X.ndim == 2 and y.ndim > 0 and X.shape[0] != y.shape[0]:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: {X_name} has "
+            f"{X.shape[0]}, {y_name} has {y.shape[0]}."
+        )
 
 
 def _check_one_column(y, name, advice):
@@ -176,38 +183,13 @@ def unknown_labels(labels, classes):
     return np.setdiff1d(labels, classes)
 
 
-def check_finite(array, name, given=None):
-    """Raise if an array holds NaN or infinity, whatever ``assume_finite`` says.
-
-    One such value would silently turn every weight into NaN. The columns of a matrix have
-    the names that `given` has, what the user passed.
-    """
-    values = array.data if sparse.issparse(array) else array
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(np.sum(values)) or np.isfinite(values).all()
-    if not finite:
-        raise ValueError(
-            f"Input {name} contains NaN or infinity{_first_place(array, given)}; impute or "
-            "remove these values."
-        )
-
-
-def _first_place(array, given):
-    if array.ndim < 2:
-        return ""
-    if sparse.issparse(array):
-        column = array.indices[~np.isfinite(array.data)].min()
-    else:
-        column = np.flatnonzero(~np.isfinite(array).all(axis=0))[0]
-    return f", first in column {getattr(given, 'columns', range(array.shape[1]))[column]!r}"
-
-
 def check_weights(sample_weight, X):
     """Return one float64 weight per row: none negative, not all 0; None means 1."""
     if sample_weight is None:
         return np.ones(X.shape[0])
-    if not isinstance(sample_weight, Number):
-        sample_weight = as_numbers(sample_weight, "sample_weight")
+    sample_weight = as_numbers(sample_weight, "sample_weight")
+    if sample_weight.ndim == 0:  # the same for all rows
+        sample_weight = sample_weight.item()
     weights = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )

@@ -6,6 +6,7 @@ NumPy and scikit-learn read most of these as numbers, some only in some containe
 import datetime
 
 import numpy as np
+from scipy import sparse
 
 # By NumPy's kinds of types: what is no real number, and what to do about it.
 _OTHERS = {
@@ -34,12 +35,14 @@ def as_numbers(values, name):
     if kind in _OTHERS:
         raise _no_numbers(kind, array.dtype, array.flat, name)
     single = kind == "f" and array.dtype.itemsize == 4
-    with np.errstate(over="ignore"):  # infinity is refused by others
+    with np.errstate(all="ignore"):  # infinity is refused by others
         return array.astype(np.float32 if single else np.float64, copy=False)
 
 
 def as_array(values, name):
     """Return an array-like as an array; raise if elements of it are masked."""
+    if sparse.issparse(values):
+        raise ValueError(f"{name} is a sparse matrix; pass an array, as by toarray().")
     parts = values if isinstance(values, list | tuple) else (values,)
     if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
         raise ValueError(
@@ -59,7 +62,36 @@ def check_columns(frame, name):
             label = frame.columns[place]
             by_place = hasattr(frame, "iloc")
             column = frame.iloc[:, place] if by_place else frame[label]
-            as_numbers(column, f"Column {label!r} of {name}")
+            full_name = f"column {label!r} of {name}"
+            check_finite(as_numbers(column, full_name), full_name)
+
+
+def check_finite(array, name, given=None):
+    """Raise if an array holds NaN or infinity, whatever ``assume_finite`` says.
+
+    One such value would silently turn every weight into NaN. The columns of a matrix have
+    the names that `given` has, what the user passed.
+    """
+    values = array.data if sparse.issparse(array) else array
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(np.sum(values)) or np.isfinite(values).all()
+    if not finite:
+        what = "infinity or a value too large for dtype('float64')"
+        what = "NaN" if np.isnan(values).any() else what
+        raise ValueError(
+            f"Input {name} contains {what}{_first_place(array, given)}; impute or remove "
+            "these values."
+        )
+
+
+def _first_place(array, given):
+    if array.ndim < 2:
+        return ""
+    if sparse.issparse(array):
+        column = array.indices[~np.isfinite(array.data)].min()
+    else:
+        column = np.flatnonzero(~np.isfinite(array).all(axis=0))[0]
+    return f", first in column {getattr(given, 'columns', range(array.shape[1]))[column]!r}"
 
 
 def is_missing(value):

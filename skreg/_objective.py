@@ -24,12 +24,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
-from sklearn.utils import check_array
 
 from skreg._inputs import check_data, check_weights
 from skreg._kernels import conjugate_sum, constant_pass, gradient_pass, loss_pass
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, HalfSquaredError, make_loss
 from skreg._matrices import as_rows, mean_squares
+from skreg._numbers import as_numbers, check_finite
 from skreg.penalties import ElasticNet, check_number
 
 # Beyond this raw prediction a classification loss does not change its mind.
@@ -341,7 +341,8 @@ def objective(
     if loss not in LOSSES:
         raise ValueError(f"loss must be one of {sorted(LOSSES)}, not {loss!r}.")
     X, y = check_data(X, y)
-    coef = check_array(coef, ensure_2d=False, dtype=np.float64, input_name="coef")
+    coef = as_numbers(coef, "coef").astype(np.float64, copy=False)
+    check_finite(coef, "coef")
     if coef.shape != (X.shape[1],):
         raise ValueError(
             f"coef must have shape ({X.shape[1]},), one weight per feature of X, not "
@@ -353,7 +354,8 @@ def objective(
     weights = check_weights(sample_weight, X)
     penalty = ElasticNet(l1, l2).value(coef)
     check_number("epsilon", epsilon, minimum=0.0)
-    intercept = check_array(np.atleast_1d(intercept), ensure_2d=False, dtype=np.float64)
+    intercept = np.atleast_1d(as_numbers(intercept, "intercept"))
+    check_finite(intercept, "intercept")
     if intercept.size != 1:
         raise ValueError(f"intercept must be one number, not {intercept.size}.")
     total = loss_pass(

@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from skreg._estimator import DEFAULT_L1_RATIO, SGDRegularizedModel, unchanged_on_error
 from skreg._hints import LOSSES_OF_NUMBERS
-from skreg._inputs import check_rows_and_targets, check_weights
+from skreg._inputs import as_targets, check_rows_and_targets, check_weights
 from skreg._losses import REGRESSION_LOSSES, make_loss
 from skreg._matrices import as_rows
 
@@ -129,9 +129,10 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
     coef_ : ndarray of shape (n_features,)
         Weights.
     intercept_ : ndarray of shape (1,)
-        Intercept.
+        Intercept; ``intercept_.item()`` is the number.
     n_iter_ : int
-        Number of epochs (or turns) run.
+        Number of epochs (or turns) run by the last call: 1 after each `partial_fit`. What
+        all calls have done is in `t_`.
     objective_ : float
         Penalized objective at the weights, on the rows learned from.
     dual_gap_ : float
@@ -254,10 +255,10 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features. C-ordered float64 and float32 arrays and CSR matrices are not
-            copied.
+            Features: numbers only, in every container. C-ordered float64 and float32
+            arrays and CSR matrices are neither copied nor changed.
         y : array-like of shape (n_samples,)
-            Targets.
+            Targets: numbers.
         coef_init : array-like of shape (n_features,), default=None
             Weights to start from.
         intercept_init : float or array-like of shape (1,), default=None
@@ -279,12 +280,15 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         Raises
         ------
         ValueError
-            If the input is malformed or not finite, or the steps diverge.
+            If the input is malformed, masked or not finite, or holds text or dates; if
+            the steps diverge; if a warm start meets other features.
 
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
             If `max_iter` epochs were not enough for `tol`.
+        UserWarning
+            If `l1_ratio` is given, but `penalty` does not read it.
         """
         goes_on = self._goes_on(coef_init, intercept_init)
         X, y, weights = self._check(X, y, sample_weight, reset=not goes_on)
@@ -342,8 +346,32 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         -------
         ndarray of shape (n_samples,)
             Predictions ``X @ coef_ + intercept_``.
+
+        Raises
+        ------
+        ValueError
+            If `X` is malformed, or `coef_` or `intercept_` was changed to what is no model.
         """
         return self._raw_predictions(X).ravel()
+
+    def score(self, X, y, sample_weight=None):
+        """Return the coefficient of determination R2 of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The R2.
+        """
+        return super().score(X, as_targets(y, "y"), sample_weight)
 
     def _loss(self):
         return make_loss(self.loss, self.epsilon)

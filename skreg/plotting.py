@@ -1,6 +1,7 @@
 """Pictures of a search for alpha, as scikit-learn Displays; they need matplotlib."""
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
@@ -88,8 +89,8 @@ class RegularizationPathDisplay:
 
         Parameters
         ----------
-        estimator : SGDRegularizedRegressorCV or SGDRegularizedClassifierCV
-            A fitted search.
+        estimator : SGDRegularizedRegressorCV, SGDRegularizedClassifierCV or Pipeline
+            A fitted search, or a pipeline that ends with one.
         ax : matplotlib Axes, default=None
             Where to draw; None means a new figure.
         against : {"alpha", "l1_norm"}, default="alpha"
@@ -109,7 +110,7 @@ class RegularizationPathDisplay:
         ValueError
             If `output` is missing or not a class.
         """
-        check_is_fitted(estimator)
+        estimator, feature_names = _search_and_names(estimator)
         coefs = estimator.coef_path_
         if coefs.ndim == 3:
             places = np.flatnonzero(estimator.classes_ == output)
@@ -123,7 +124,7 @@ class RegularizationPathDisplay:
             alphas=_alphas_of(estimator)[0],
             coefs=coefs,
             alpha=estimator.alpha_,
-            feature_names=getattr(estimator, "feature_names_in_", None),
+            feature_names=feature_names,
         )
         return display.plot(ax=ax, against=against, **kwargs)
 
@@ -268,8 +269,8 @@ class CVCurveDisplay:
 
         Parameters
         ----------
-        estimator : SGDRegularizedRegressorCV or SGDRegularizedClassifierCV
-            A fitted search.
+        estimator : SGDRegularizedRegressorCV, SGDRegularizedClassifierCV or Pipeline
+            A fitted search, or a pipeline that ends with one.
         ax : matplotlib Axes, default=None
             Where to draw; None means a new figure.
         **kwargs : dict
@@ -280,7 +281,7 @@ class CVCurveDisplay:
         CVCurveDisplay
             The drawn display.
         """
-        check_is_fitted(estimator)
+        estimator, _ = _search_and_names(estimator)
         results = estimator.cv_results_
         alphas, place = _alphas_of(estimator)
         rows = slice(place * len(alphas), (place + 1) * len(alphas))
@@ -344,6 +345,30 @@ class CVCurveDisplay:
         if self.ax_.get_legend_handles_labels()[1]:
             self.ax_.legend(fontsize="small")
         return self
+
+
+def _search_and_names(estimator):
+    """Return the fitted search that is meant, and the names of its features, or None.
+
+    In a pipeline they are those that the steps before it give.
+    """
+    steps_before = []
+    while isinstance(estimator, Pipeline):
+        steps_before.append(estimator[:-1])
+        estimator = estimator[-1]
+    check_is_fitted(estimator)
+    if not hasattr(estimator, "cv_results_") or not hasattr(estimator, "coef_path_"):
+        raise TypeError(
+            "A Display is drawn from an SGDRegularizedRegressorCV or "
+            f"SGDRegularizedClassifierCV, not from {type(estimator).__name__}."
+        )
+    names = getattr(estimator, "feature_names_in_", None)
+    try:
+        for steps in steps_before if names is None else ():
+            names = steps.get_feature_names_out(names) if len(steps) else names
+    except AttributeError:  # some steps have no names to give
+        names = None
+    return estimator, names
 
 
 def _alphas_of(estimator):

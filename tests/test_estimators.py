@@ -13,7 +13,11 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
+from skreg import (
+    SGDRegularizedClassifier,
+    SGDRegularizedClassifierCV,
+    SGDRegularizedRegressor,
+)
 
 BOTH = [SGDRegularizedRegressor, SGDRegularizedClassifier]
 FAST = {"max_iter": 5, "tol": None, "random_state": 0}
@@ -196,8 +200,166 @@ def test_losses_without_probabilities_say_so(data):
     X, y = data
     model = SGDRegularizedClassifier("hinge", **FAST).fit(X, labels(y))
     assert not hasattr(model, "predict_proba")
-    with pytest.raises(AttributeError, match="predict_proba"):
-        model.predict_proba(X)
+    for name in ("predict_proba", "predict_log_proba"):
+        with pytest.raises(AttributeError, match=f"{name}.*loss='hinge' has no probab"):
+            getattr(model, name)
+    search = SGDRegularizedClassifierCV("squared_hinge", alphas=2, cv=2)
+    for searched in (search, search.fit(X, labels(y))):
+        assert not hasattr(searched, "predict_proba")
+        with pytest.raises(AttributeError, match="loss='squared_hinge' has no probab"):
+            searched.predict_log_proba(X)
+
+
+def test_probabilities_are_those_of_the_fitted_loss(data):
+    X, y = data
+    search = SGDRegularizedClassifierCV(alphas=2, cv=2)
+    for model in (SGDRegularizedClassifier(**FAST), search):
+        expected = model.fit(X, labels(y)).predict_proba(X)
+        for loss in ("modified_huber", "squared_hinge"):
+            model.set_params(loss=loss)
+            assert_array_equal(model.predict_proba(X), expected)
+            assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), expected)
+        model.fit(X, labels(y))
+        assert not hasattr(model, "predict_proba")
+    streamed = SGDRegularizedClassifier().partial_fit(X, labels(y), ["no", "yes"])
+    streamed.set_params(loss="modified_huber").partial_fit(X, labels(y))
+    clipped = np.clip(streamed.decision_function(X), -1, 1)
+    assert_allclose(streamed.predict_proba(X)[:, 1], (clipped + 1) / 2)
+
+
+@pytest.mark.parametrize("other", [["a", "b"], [1, 2], [0, 1, 2], ["0", "1"]])
+def test_a_warm_start_keeps_its_labels(data, other):
+    X, y = data
+    codes = (y > 0) * 1
+    model = SGDRegularizedClassifier(warm_start=True, **FAST).fit(X, codes)
+    before = model.coef_.copy()
+    others = np.array(other)[np.arange(60) % len(other)]
+    with pytest.raises(ValueError, match=r"labels .*\[0, 1\].*warm_start=False"):
+        model.fit(X, others)
+    assert_array_equal(model.coef_, before)
+    model.fit(X, codes.astype(float)).fit(X, codes == 1)  # these are the same
+    given = (
+        np.zeros((1 if len(other) == 2 else 3, 4)),
+        np.zeros(1 if len(other) == 2 else 3),
+    )
+    assert_array_equal(model.fit(X, others, *given).classes_, np.unique(other))
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_warm_start_keeps_its_features(data, kind):
+    pd = pytest.importorskip("pandas")
+    X, y = data
+    y = y if kind is BOTH[0] else labels(y)
+    model = kind(warm_start=True, **FAST).fit(X, y)
+    with pytest.raises(ValueError, match=r"X has 3 features.* expecting 4"):
+        model.fit(X[:, :3], y)
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    named = kind(warm_start=True, **FAST).fit(frame, y)
+    with pytest.raises(ValueError, match="feature names"):
+        named.fit(frame[list("dcba")], y)
+    assert named.set_params(warm_start=False).fit(X[:, :3], y).n_features_in_ == 3
+
+
+def test_weights_of_rows_given_by_place(data):
+    X, y = data
+    weights = np.ones(60)
+    for kind, targets in zip(BOTH, (y, labels(y)), strict=True):
+        with pytest.raises(ValueError, match=r"coef_init .*\(60,\).*sample_weight="):
+            kind(**FAST).fit(X, targets, weights)
+    for odd in (weights, np.linspace(0.5, 1.5, 60)):
+        with pytest.raises(ValueError, match="sample_weight="):
+            SGDRegularizedClassifier().partial_fit(X, labels(y), odd)
+
+
+def test_given_weights_may_be_sparse(data):
+    X, y = data
+    fitted = SGDRegularizedRegressor(**FAST).fit(X, y).sparsify()
+    model = SGDRegularizedRegressor(solver="sgd", **FAST)
+    from_sparse = model.fit(X, y, fitted.coef_, fitted.intercept_).coef_
+    dense = fitted.densify().coef_
+    assert_array_equal(model.fit(X, y, dense, fitted.intercept_).coef_, from_sparse)
+    broken = sparse.csr_matrix(dense)
+    broken.indptr[-1] = -1
+    with pytest.raises(ValueError, match="coef_init is not a valid CSR matrix"):
+        model.fit(X, y, broken)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [np.nan] * 4, [np.inf, 0, 0, 0], [1.0], 1.0, ["1"] * 4, [1j] * 4, np.ones(9),
+        np.ones((2, 4)), np.ones((4, 1)), sparse.csr_matrix(np.full((1, 4), np.nan)),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_changed_weights_predict_nothing_where_they_cannot_be(data, kind, wrong):
+    X, y = data
+    model = kind(**FAST).fit(X, y if kind is BOTH[0] else labels(y))
+    model.coef_ = wrong
+    for call in (model.predict, getattr(model, "predict_proba", model.predict)):
+        with pytest.raises(ValueError, match="coef_"):
+            call(X)
+
+
+def test_changed_weights_predict(data):
+    X, y = data
+    for kind, targets in zip(BOTH, (y, labels(y)), strict=True):
+        model = kind(**FAST).fit(X, targets)
+        for weights in (np.arange(4), [0, 1, 2, 3], sparse.csr_matrix(np.arange(4.0))):
+            model.coef_, model.intercept_ = weights, 1
+            assert_allclose(model._raw_predictions(X)[:, 0], X @ np.arange(4) + 1)
+        model.intercept_ = np.nan
+        with pytest.raises(ValueError, match="intercept_"):
+            model.predict(X)
+
+
+def test_predictions_that_overflow_are_refused(data):
+    X, y = data
+    for kind, targets in zip(BOTH, (y, labels(y)), strict=True):
+        model = kind(**FAST).fit(X, targets)
+        model.coef_ = model.coef_ * 1e10
+        huge, tiny = X * 1e305, X * 1e-310
+        with np.errstate(all="raise"):
+            for matrix in (huge, sparse.csr_matrix(huge)):
+                with pytest.raises(ValueError, match="X leads to predictions that are too"):
+                    model.predict(matrix)
+            model.predict(tiny)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_an_l1_ratio_that_nothing_reads_is_told_of_once(data, kind):
+    X, y = data
+    y = y if kind is BOTH[0] else labels(y)
+    for penalty, l1_ratio in (("l2", 1.0), ("l1", 0.5), (None, 1.0)):
+        model = kind(penalty=penalty, l1_ratio=l1_ratio, **FAST)
+        with pytest.warns(UserWarning, match="ignored unless penalty='elasticnet'") as seen:
+            model.fit(X, y)
+        assert len(seen) == 1
+        assert seen[0].filename == __file__
+        streamed = clone(model)
+        with pytest.warns(UserWarning, match="ignored unless penalty='elasticnet'"):
+            streamed.partial_fit(
+                X, y, **({} if kind is BOTH[0] else {"classes": np.unique(y)})
+            )
+        streamed.partial_fit(X, y)
+    for settings in (
+        {"l1_ratio": 0.15}, {"penalty": "l1"}, {"penalty": "elasticnet", "l1_ratio": 0.7},
+        {"penalty": "l1", "l1_ratio": 1.0}, {"l1_ratio": 0.0}, {"l1_ratio": 1, "alpha": 0},
+    ):  # fmt: skip
+        kind(**FAST, **settings).fit(X, y)
+
+
+def test_the_number_of_epochs_of_a_stream_is_one(data):
+    X, y = data
+    model = SGDRegularizedRegressor()
+    for n_calls in range(1, 4):
+        assert model.partial_fit(X, y).n_iter_ == 1
+        assert model.t_ == 1 + 60 * n_calls
+
+
+def test_intercepts_are_numbers_by_item(data):
+    assert f"{SGDRegularizedRegressor(**FAST).fit(*data).intercept_.item():.3f}"
 
 
 def test_class_weights_multiply_sample_weights(data, rng):

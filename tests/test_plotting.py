@@ -3,6 +3,10 @@ import sys
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import SelectKBest, f_regression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skreg
 from skreg.plotting import CVCurveDisplay, RegularizationPathDisplay
@@ -125,3 +129,41 @@ def test_matplotlib_is_asked_for_by_name(data, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match="matplotlib"):
         RegularizationPathDisplay.from_path(path)
+
+
+def test_a_pipeline_shows_its_last_step(data):
+    pd = pytest.importorskip("pandas")
+    X, y = data
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    search = skreg.SGDRegularizedRegressorCV(alphas=5, cv=2)
+    for rows, names in ((frame, list("abcde")), (X, ["x0", "x1", "x2", "x3", "x4"])):
+        pipeline = make_pipeline(StandardScaler(), search).fit(rows, y)
+        nested = make_pipeline("passthrough", pipeline)
+        for estimator in (pipeline, nested):
+            display = RegularizationPathDisplay.from_estimator(estimator)
+            assert_array_equal(display.coefs, search.coef_path_)
+            assert list(display.feature_names) == names
+            CVCurveDisplay.from_estimator(estimator)
+    selected = make_pipeline(SelectKBest(f_regression, k=2), search).fit(frame, y)
+    names = RegularizationPathDisplay.from_estimator(selected).feature_names
+    assert list(names) == ["a", "b"]
+    nameless = make_pipeline(FunctionTransformer(), search).fit(X, y)
+    assert RegularizationPathDisplay.from_estimator(nameless).feature_names is None
+    alone = make_pipeline(search).fit(frame, y)
+    names = RegularizationPathDisplay.from_estimator(alone).feature_names
+    assert list(names) == list("abcde")
+
+
+def test_other_estimators_are_not_drawn(data):
+    plain = skreg.SGDRegularizedRegressor().fit(*data)
+    for display in (RegularizationPathDisplay, CVCurveDisplay):
+        for estimator in (plain, make_pipeline(StandardScaler(), plain).fit(*data)):
+            with pytest.raises(TypeError, match="not from SGDRegularizedRegressor"):
+                display.from_estimator(estimator)
+        with pytest.raises(NotFittedError):
+            display.from_estimator(make_pipeline(skreg.SGDRegularizedRegressorCV()))
+
+
+def test_displays_are_at_hand():
+    assert skreg.plotting.CVCurveDisplay is CVCurveDisplay
+    assert "plotting" in dir(skreg)
