@@ -21,6 +21,7 @@ from skreg._inputs import (
 )
 from skreg._losses import CLASSIFICATION_LOSSES, make_loss
 from skreg._matrices import as_rows
+from skreg._numbers import as_numbers
 
 
 class if_probabilities:
@@ -330,10 +331,10 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         sklearn.exceptions.ConvergenceWarning
             If `max_iter` epochs were not enough for `tol`.
         UserWarning
-            If `l1_ratio` is given, but `penalty` does not read it.
+            If `l1_ratio` is given, but not the `penalty` that reads it.
         """
         goes_on = self._goes_on(coef_init, intercept_init)
-        X, y, weights = self._check(X, y, sample_weight, reset=not goes_on)
+        X, y, weights = self._check_to_fit(X, y, sample_weight, goes_on)
         classes = np.unique(y[weights > 0.0])
         if goes_on:
             self._check_same_labels(classes)
@@ -526,6 +527,8 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         labels = np.searchsorted(classes, y) % len(classes)
         if self.class_weight is None:
             return weights, labels
+        if isinstance(self.class_weight, dict):
+            as_numbers(list(self.class_weight.values()), "class_weight")
         counts = weights > 0.0
         of_class = compute_class_weight(
             self.class_weight, classes=classes, y=y[counts], sample_weight=weights[counts]

@@ -64,6 +64,8 @@ class SGDRegularizedModel(WithHints):
     """Parameters and attributes of a linear model ``X @ coef + intercept``."""
 
     _hints_of_names = PARAMETERS
+    # Whether l1_ratio was chosen without a word on the penalty.
+    _l1_ratio_is_alone = False
 
     _parameter_constraints: dict = {
         "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
@@ -98,12 +100,22 @@ class SGDRegularizedModel(WithHints):
             cls._names_of_init = cls.__init__, names
         return list(names)
 
+    def __sklearn_clone__(self):
+        clone = super().__sklearn_clone__()
+        clone._l1_ratio_is_alone = self._l1_ratio_is_alone
+        return clone
+
+    def _note(self, params):
+        if "penalty" in params or "l1_ratio" in params:
+            self._l1_ratio_is_alone = "penalty" not in params
+
     def _validate_params(self):
         """Validate the parameters: in each `fit`, and in the first `partial_fit`."""
         super()._validate_params()
         mixed = strengths("elasticnet", self.alpha, self.l1_ratio)
         used = strengths(self.penalty, self.alpha, self.l1_ratio)
-        if used != mixed and self.l1_ratio != DEFAULT_L1_RATIO:
+        is_new = self.l1_ratio != DEFAULT_L1_RATIO
+        if self._l1_ratio_is_alone and is_new and used != mixed:
             warnings.warn(
                 f"l1_ratio={self.l1_ratio!r} is ignored unless penalty='elasticnet', but "
                 f"penalty={self.penalty!r}.",
@@ -174,6 +186,24 @@ class SGDRegularizedModel(WithHints):
         all_given = coef_init is not None and intercept_init is not None
         return self.warm_start and not self._is_new() and not all_given
 
+    def _check_to_fit(self, X, y, sample_weight, goes_on):
+        """Return checked input of a fit; one that goes on needs the same features."""
+        n_before = getattr(self, "n_features_in_", None)
+        names_before = getattr(self, "feature_names_in_", None)
+        checked = self._check(X, y, sample_weight, reset=True)
+        if goes_on and self.n_features_in_ != n_before:
+            raise ValueError(
+                f"The fit cannot go on from coef_ of shape {self.coef_.shape} with X of "
+                f"{self.n_features_in_} features. Set warm_start=False to begin anew."
+            )
+        names = getattr(self, "feature_names_in_", names_before)
+        if goes_on and names_before is not None and not np.array_equal(names, names_before):
+            raise ValueError(
+                f"The fit cannot go on from the features {list(names_before)} with "
+                f"{list(names)}. Set warm_start=False to begin anew."
+            )
+        return checked
+
     def _fitted_weights(self):
         """Return (n_outputs, n_features) weights and the intercepts of the fitted model.
 
@@ -182,7 +212,8 @@ class SGDRegularizedModel(WithHints):
         coef, intercept = self.coef_, np.ravel(as_numbers(self.intercept_, "intercept_"))
         if not sparse.issparse(coef):
             coef = np.atleast_2d(as_numbers(coef, "coef_"))
-        shape = (self._n_outputs(), self.n_features_in_)
+        n_features = getattr(self, "n_features_in_", coef.shape[-1])
+        shape = (self._n_outputs(), n_features)
         if coef.shape != shape or intercept.shape != shape[:1]:
             raise ValueError(
                 f"coef_ has shape {coef.shape} and intercept_ {intercept.shape}, but the "

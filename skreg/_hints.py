@@ -178,7 +178,9 @@ class WithHints(BaseEstimator):
             hint = cls._hint_of_names(kwargs, inspect.signature(cls.__init__).parameters)
             if hint:
                 raise TypeError(f"{cls.__name__} got an unexpected keyword argument {hint}")
-        return super().__new__(cls)
+        estimator = super().__new__(cls)
+        estimator._note(kwargs)
+        return estimator
 
     def set_params(self, **params):
         """Set parameters.
@@ -196,7 +198,12 @@ class WithHints(BaseEstimator):
         hint = self._hint_of_names(params, self._get_param_names())
         if hint:
             raise ValueError(f"Invalid parameter of {type(self).__name__}: {hint}")
-        return super().set_params(**params)
+        super().set_params(**params)
+        self._note(params)
+        return self
+
+    def _note(self, params):
+        """Take note of which parameters are given."""
 
     @classmethod
     def _hint_of_names(cls, names, known):

@@ -288,10 +288,10 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         sklearn.exceptions.ConvergenceWarning
             If `max_iter` epochs were not enough for `tol`.
         UserWarning
-            If `l1_ratio` is given, but `penalty` does not read it.
+            If `l1_ratio` is given, but not the `penalty` that reads it.
         """
         goes_on = self._goes_on(coef_init, intercept_init)
-        X, y, weights = self._check(X, y, sample_weight, reset=not goes_on)
+        X, y, weights = self._check_to_fit(X, y, sample_weight, goes_on)
         random_state = self._random_state()
         rows, validation = self._validation(
             X, y, weights, None, (X_val, y_val), random_state

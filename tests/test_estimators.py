@@ -223,6 +223,7 @@ def test_probabilities_are_those_of_the_fitted_loss(data):
         assert not hasattr(model, "predict_proba")
     streamed = SGDRegularizedClassifier().partial_fit(X, labels(y), ["no", "yes"])
     streamed.set_params(loss="modified_huber").partial_fit(X, labels(y))
+    del streamed._loss_of_fit  # as in pickles of earlier versions
     clipped = np.clip(streamed.decision_function(X), -1, 1)
     assert_allclose(streamed.predict_proba(X)[:, 1], (clipped + 1) / 2)
 
@@ -251,12 +252,13 @@ def test_a_warm_start_keeps_its_features(data, kind):
     X, y = data
     y = y if kind is BOTH[0] else labels(y)
     model = kind(warm_start=True, **FAST).fit(X, y)
-    with pytest.raises(ValueError, match=r"X has 3 features.* expecting 4"):
+    with pytest.raises(ValueError, match=r"go on from coef_ .* with X of 3 features"):
         model.fit(X[:, :3], y)
     frame = pd.DataFrame(X, columns=list("abcd"))
     named = kind(warm_start=True, **FAST).fit(frame, y)
-    with pytest.raises(ValueError, match="feature names"):
+    with pytest.raises(ValueError, match=r"go on from the features \['a', 'b', 'c', 'd'\]"):
         named.fit(frame[list("dcba")], y)
+    named.fit(frame, y).fit(X, y)  # without names
     assert named.set_params(warm_start=False).fit(X[:, :3], y).n_features_in_ == 3
 
 
@@ -328,26 +330,38 @@ def test_predictions_that_overflow_are_refused(data):
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_an_l1_ratio_that_nothing_reads_is_told_of_once(data, kind):
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+def test_an_l1_ratio_that_nothing_reads_is_told_of(data, kind, l1_ratio):
     X, y = data
     y = y if kind is BOTH[0] else labels(y)
-    for penalty, l1_ratio in (("l2", 1.0), ("l1", 0.5), (None, 1.0)):
-        model = kind(penalty=penalty, l1_ratio=l1_ratio, **FAST)
-        with pytest.warns(UserWarning, match="ignored unless penalty='elasticnet'") as seen:
-            model.fit(X, y)
+    model = kind(l1_ratio=l1_ratio, **FAST)
+    message = "ignored unless penalty='elasticnet', but penalty='l2'"
+    for twin in (model, clone(model), kind(**FAST).set_params(l1_ratio=l1_ratio)):
+        with pytest.warns(UserWarning, match=message) as seen:
+            twin.fit(X, y)
         assert len(seen) == 1
         assert seen[0].filename == __file__
-        streamed = clone(model)
-        with pytest.warns(UserWarning, match="ignored unless penalty='elasticnet'"):
-            streamed.partial_fit(
-                X, y, **({} if kind is BOTH[0] else {"classes": np.unique(y)})
-            )
-        streamed.partial_fit(X, y)
+    classes = {} if kind is BOTH[0] else {"classes": np.unique(y)}
+    streamed = clone(model)
+    with pytest.warns(UserWarning, match=message):
+        streamed.partial_fit(X, y, **classes)
+    streamed.partial_fit(X, y)  # once is enough
+    with pytest.warns(UserWarning, match=message):
+        GridSearchCV(kind(**FAST), {"l1_ratio": [l1_ratio]}, cv=2).fit(X, y)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_an_l1_ratio_beside_a_penalty_is_no_surprise(data, kind):
+    X, y = data
+    y = y if kind is BOTH[0] else labels(y)
     for settings in (
-        {"l1_ratio": 0.15}, {"penalty": "l1"}, {"penalty": "elasticnet", "l1_ratio": 0.7},
-        {"penalty": "l1", "l1_ratio": 1.0}, {"l1_ratio": 0.0}, {"l1_ratio": 1, "alpha": 0},
+        {"l1_ratio": 0.15}, {"l1_ratio": 0.0}, {"l1_ratio": 1, "alpha": 0},
+        {"penalty": "elasticnet", "l1_ratio": 0.7}, {"penalty": "l2", "l1_ratio": 0.7},
     ):  # fmt: skip
         kind(**FAST, **settings).fit(X, y)
+    kind(l1_ratio=0.7, **FAST).set_params(penalty="l1").fit(X, y)
+    grid = {"penalty": ["l1", "l2", "elasticnet"]}
+    GridSearchCV(kind(l1_ratio=0.7, **FAST), grid, cv=2).fit(X, y)
 
 
 def test_the_number_of_epochs_of_a_stream_is_one(data):
@@ -545,6 +559,23 @@ def test_features_beyond_floating_point_are_refused(data, factor):
     for matrix in (X * factor, sparse.csr_matrix(X * factor)):
         with pytest.raises(ValueError, match="Scale the features"):
             SGDRegularizedRegressor(**FAST).fit(matrix, y)
+
+
+@pytest.mark.parametrize("weight", ["2", np.datetime64(3, "D"), 1j, np.ma.masked])
+def test_class_weights_are_numbers(data, weight):
+    X, y = data
+    model = SGDRegularizedClassifier(class_weight={"yes": weight, "no": 1.0}, **FAST)
+    with pytest.raises(ValueError, match=r"class_weight (holds|has|is)"):
+        model.fit(X, labels(y))
+    with pytest.raises(ValueError, match=r"class_weight (holds|has|is)"):
+        model.partial_fit(X, labels(y), classes=["no", "yes"])
+
+
+def test_models_made_by_hand_predict(data):
+    X, _ = data
+    model = SGDRegularizedRegressor()
+    model.coef_, model.intercept_ = np.arange(4.0), 1.0
+    assert_allclose(model.predict(X), X @ np.arange(4.0) + 1.0)
 
 
 @pytest.mark.parametrize("weight", [-0.5, np.nan, np.inf])

@@ -148,7 +148,8 @@ def test_shapes_that_do_not_fit_are_refused(dense, name):
 
 
 def test_other_dimensions_are_refused(dense):
-    for matrix in (sparse.coo_array(dense[0]), sparse.csr_array(dense[0])):
+    arrays = sparse.coo_array(dense[0]), sparse.csr_array(dense[0])
+    for matrix in (array for array in arrays if array.ndim == 1):  # two in old SciPy
         with pytest.raises(ValueError, match="Expected 2D array, got 1D array"):
             as_csr(matrix, "X")
 
