@@ -508,7 +508,9 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         float
             The accuracy.
         """
-        return super().score(X, as_labels(y, "y"), sample_weight)
+        y = as_labels(y, "y")
+        weights = None if sample_weight is None else check_weights(sample_weight, y)
+        return super().score(X, y, weights)
 
     def _problems(self, X, signs, weights, rows):
         """Return the problem of each class against all others."""

@@ -118,5 +118,5 @@ def _numbers_of(objects, name):
 def _no_numbers(code, dtype, values, name):
     what, advice = _OTHERS[code]
     example = next(iter(values), None)
-    example = example.item() if isinstance(example, np.generic) else example
-    return ValueError(f"{name} holds {what} ({dtype}), such as {example!r}. {advice}.")
+    shown = str(example) if isinstance(example, np.generic) else repr(example)
+    return ValueError(f"{name} holds {what} ({dtype}), such as {shown:.50}. {advice}.")

@@ -371,7 +371,9 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         float
             The R2.
         """
-        return super().score(X, as_targets(y, "y"), sample_weight)
+        y = as_targets(y, "y")
+        weights = None if sample_weight is None else check_weights(sample_weight, y)
+        return super().score(X, y, weights)
 
     def _loss(self):
         return make_loss(self.loss, self.epsilon)

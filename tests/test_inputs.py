@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
 
 import skreg
 from skreg import (
@@ -265,6 +266,8 @@ def test_weights_are_numbers(weights):
         lambda: SGDRegularizedRegressor().partial_fit(X, Y, sample_weight=weights),
         lambda: SGDRegularizedRegressorCV(**SEARCH).fit(X, Y, sample_weight=weights),
         lambda: skreg.objective(X, Y, np.ones(5), sample_weight=weights),
+        lambda: REGRESSOR.score(X, Y, weights),
+        lambda: CLASSIFIER.score(X, LABELS, weights),
     ):
         with pytest.raises(ValueError, match="sample_weight"):
             call()
@@ -275,6 +278,19 @@ def test_weights_of_all_kinds():
     for weights in (2, np.float64(2.0), np.array(2.0), [2] * 40, np.full(40, 2, object)):
         model = SGDRegularizedRegressor(**FAST).fit(X, Y, sample_weight=weights)
         assert_allclose(model.coef_, expected, rtol=1e-12)
+
+
+def test_scores_are_those_of_scikit_learn():
+    weights = rng.random(40)
+    for y in (Y, Y.tolist(), pd.Series(Y), Y[:, np.newaxis]):
+        expected = r2_score(Y, REGRESSOR.predict(X), sample_weight=weights)
+        assert_allclose(REGRESSOR.score(X, y, weights), expected)
+    correct = CLASSIFIER.predict(X) == LABELS
+    for y in (LABELS, (LABELS == 1).astype(object), LABELS.tolist()):
+        assert_allclose(CLASSIFIER.score(X, y), correct.mean())
+        assert_allclose(
+            CLASSIFIER.score(X, y, weights), np.average(correct, weights=weights)
+        )
 
 
 def test_weights_and_intercepts_of_objectives_are_numbers():

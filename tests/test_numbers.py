@@ -95,6 +95,13 @@ def test_what_is_no_number_is_refused_by_name(values, words):
         as_numbers(values, "sample_weight")
 
 
+def test_long_texts_are_cut():
+    for values in (["a" * 1000], np.array(["a" * 1000], dtype=object)):
+        with pytest.raises(ValueError, match="text") as info:
+            as_numbers(values, "X")
+        assert len(str(info.value)) < 150
+
+
 @pytest.mark.parametrize("value", [{}, object(), pd.Period("2020")])
 def test_other_objects_are_named(value):
     kind = type(value).__name__
