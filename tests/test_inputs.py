@@ -199,7 +199,7 @@ def test_several_targets_ask_for_a_wrapper():
 )
 def test_labels_in_every_container(y):
     model = CLASSIFICATIONS["fit"](X, y)
-    assert_array_equal(model.coef_, CLASSIFIER.coef_)
+    assert_allclose(model.coef_, CLASSIFIER.coef_, rtol=1e-12)
     assert_array_equal(model.classes_, [0, 1])
     assert model.classes_.dtype.kind in "bif"
     assert_array_equal(model.predict(X), CLASSIFIER.predict(X))
@@ -208,7 +208,8 @@ def test_labels_in_every_container(y):
 def test_labels_of_text():
     text = np.where(LABELS, "yes", "no")
     for y in (text, text.tolist(), text.astype(object), pd.Series(text).astype("category")):
-        assert_array_equal(CLASSIFICATIONS["fit"](X, y).coef_, CLASSIFIER.coef_)
+        model = CLASSIFICATIONS["fit"](X, y)
+        assert_allclose(model.coef_, CLASSIFIER.coef_, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -412,7 +413,7 @@ def test_the_same_fit_from_all_of_them(matrix, dense):
 def test_memory_maps_of_other_bytes(tmp_path):
     np.save(tmp_path / "X.npy", X.astype(">f8"))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    assert_array_equal(REGRESSIONS["fit"](mapped, Y).coef_, REGRESSOR.coef_)
+    assert_allclose(REGRESSIONS["fit"](mapped, Y).coef_, REGRESSOR.coef_, rtol=1e-12)
 
 
 def test_warnings_of_convergence_are_the_only_ones():
