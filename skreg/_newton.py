@@ -23,7 +23,7 @@ from skreg._losses import HalfSquaredError
 from skreg._matrices import CSR, add_gram, check_squares, mean_squares
 from skreg._objective import feature_curvatures, look
 from skreg._optimality import NOISE, differ_by_rounding, is_better, is_exact, left_open
-from skreg._quadratic import minimize_quadratic, mirror
+from skreg._quadratic import MOST_WORK, minimize_quadratic, mirror
 
 _STEPS = 30
 _HALVINGS = 30
@@ -41,13 +41,17 @@ _STEPS_OF_A_NEW_MATRIX = 2
 # The sample is large enough if a step leaves this part of the gap.
 _FAIR = 0.5
 # Where a loss is flat, or nearly so, a model is curved by this part of the loss's largest
-# curvature, so that each step has an end.
+# curvature, so that each step has an end; but where the slope fades as well, by no more than
+# this part of it, which lets steps go on.
 _SMALLEST_CURVATURE = 1e-7
+_LEAST_OF_SLOPE = 0.1
 # After so many products, the pace of conjugate gradients is known well enough to give up;
 # a model that is the objective itself is solved until the gap is about this part of the
 # target, squared.
 _CG_TRIAL = 4
 _CG_SURPLUS = 0.2
+# Operations of one step where signs are hard to find and another model will follow.
+_WORK_OF_A_STEP = 1e8
 # A square around the mean counts as this part of the square around 0, if it is less: means
 # and curvatures change from step to step.
 _LEAST_PART = 0.01
@@ -67,7 +71,7 @@ class Newton:
             first = max(_ROWS_PER_FEATURE * n_features, MATRIX_SPEED * n_rows // n_features)
             self._n_sampled = min(n_rows, first)
         # The minimum of a model that is not the objective need not be exact.
-        self._max_rounds = 200 if self._quadratic else 10
+        self._work = MOST_WORK if self._quadratic else _WORK_OF_A_STEP
         self._matrix = None
         self._same_curvatures = None  # those of the squared error, wherever it is
         self._centers = None
@@ -205,10 +209,14 @@ class Newton:
             return self._same_curvatures
         problem = self.problem
         rows = problem.rows[::every]
-        raw = self.view.raw_predictions[::every]
+        raw, slopes = (
+            part[::every] for part in (self.view.raw_predictions, self.view.slopes)
+        )
         curvatures = np.empty(len(rows))
         curvature_pass(problem.y, rows, raw, problem.loss, curvatures)
-        smallest = _SMALLEST_CURVATURE * problem.loss.max_curvature
+        smallest = np.full(len(rows), _SMALLEST_CURVATURE * problem.loss.max_curvature)
+        fades = curvatures > 0.0
+        smallest[fades] = np.minimum(smallest, _LEAST_OF_SLOPE * np.abs(slopes))[fades]
         weights = problem.sample_weight[rows]
         found = rows, weights / weights.sum() * np.maximum(curvatures, smallest)
         if self._quadratic:
@@ -234,7 +242,7 @@ class Newton:
         if is_exact(self.view):
             tolerance = 0.0
         coef = minimize_quadratic(
-            hessian, slopes, self.coef, problem.l1, problem.l2, tolerance, self._max_rounds
+            hessian, slopes, self.coef, problem.l1, problem.l2, tolerance, self._work
         )
         direction = coef - self.coef
         if not problem.fit_intercept:

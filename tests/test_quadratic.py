@@ -2,8 +2,10 @@ import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import linprog
 from scipy.optimize import minimize as scipy_minimize
 
+import skreg._quadratic
 from skreg._quadratic import coordinate_sweeps, minimize_quadratic, mirror, violations
 
 PENALTIES = [(0.3, 0.0), (0.3, 0.2), (0.02, 0.0), (0.0, 0.4)]
@@ -199,3 +201,40 @@ def test_the_lower_triangle_mirrors_the_upper(rng):
     upper = np.triu(matrix)
     mirror(matrix)
     assert_array_equal(matrix, upper + np.triu(upper, 1).T)
+
+
+@pytest.mark.parametrize("l1", [1e-3, 1e-5, 1e-7])
+@pytest.mark.parametrize("kind", ["sparse weights", "noise", "alike"])
+def test_the_work_does_not_grow_as_l1_falls(rng, monkeypatch, kind, l1):
+    A = rng.normal(size=(40, 100))
+    if kind == "alike":
+        A += 3.0 * rng.normal(size=(40, 1))
+    b = A[:, ::20] @ rng.normal(size=5) if kind == "sparse weights" else rng.normal(size=40)
+    hessian, gradient = A.T @ A / 40, -A.T @ b / 40
+    steps, original = [], skreg._quadratic._newton_step
+
+    def counted(*args):
+        steps.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(skreg._quadratic, "_newton_step", counted)
+    w = minimize_quadratic(hessian.copy(), gradient, np.zeros(100), l1, 0.0, 0.0)
+    assert len(steps) < 500
+    left = violations(w, gradient + hessian @ w, l1)
+    assert_allclose(left, 0.0, atol=1e-3 * l1 + 1e-13)
+    # In the limit, the absolute values of weights that fit exactly have the least sum.
+    program = linprog(np.ones(200), A_eq=np.hstack([A, -A]), b_eq=b)
+    assert np.abs(w).sum() <= program.fun * (1.0 + 1e-9)
+    if l1 < 1e-4:
+        assert np.abs(w).sum() >= program.fun * (1.0 - 1e3 * l1)
+
+
+def test_work_has_a_bound(rng, monkeypatch):
+    A = rng.normal(size=(40, 100))
+    hessian, gradient = A.T @ A / 40, A.T @ rng.normal(size=40) / 40
+    values = [0.0]
+    for work in (0.0, 1e5, 1e6, 1e7):
+        w = minimize_quadratic(hessian.copy(), gradient, np.zeros(100), 1e-6, 0.0, 0.0, work)
+        values.append(naive.quadratic(hessian, gradient, np.zeros(100), w, 1e-6, 0.0))
+    assert (np.diff(values) <= 0.0).all()
+    assert values[1] > values[-1]

@@ -560,3 +560,40 @@ def test_weights_are_repetition_where_classes_are_nearly_apart(scale):
         assert_allclose(
             one.decision_function(X), two.decision_function(X), rtol=1e-7, atol=1e-6
         )
+
+
+def exact_signal(rng, n, p):
+    X, w = rng.normal(size=(n, p)), np.zeros(p)
+    w[rng.choice(p, n // 10, replace=False)] = rng.normal(size=n // 10)
+    return X, X @ w
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 1e-7, 1e-8, 1e-10])
+def test_weak_l1_on_an_exact_signal_takes_few_turns(alpha):
+    X, y = exact_signal(np.random.default_rng(14), 100, 200)
+    model = make_model("squared_error", "l1", alpha=alpha, fit_intercept=False)
+    model.fit(X, y)
+    assert model.converged_
+    assert model.n_iter_ <= 6
+    assert model.objective_ == pytest.approx(11.32480 * alpha, rel=1e-4)
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 1e-6, 1e-9])
+@pytest.mark.parametrize("loss", [name for name in SMOOTH if name in CLASSIFICATION_LOSSES])
+def test_weak_l1_on_classes_apart_takes_few_turns(loss, alpha):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 100))
+    y = np.where(X[:, 0] > 0.0, 1.0, -1.0)
+    model = make_model(loss, "l1", alpha=alpha, tol=1e-6, max_iter=300).fit(X, y)
+    assert model.converged_
+    assert model.n_iter_ <= 12
+    assert gap_of(model, X, y) <= 1.01e-6 * null_objective(loss, y, True)
+
+
+def test_log_loss_under_next_to_no_penalty():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20, 95))
+    y = np.where(X[:, 0] + rng.normal(size=20) > 0.0, 1.0, -1.0)
+    model = make_model("log_loss", "l1", alpha=1e-13, tol=1e-12, max_iter=300).fit(X, y)
+    assert model.converged_
+    assert model.n_iter_ <= 12
