@@ -47,6 +47,7 @@ _SETTINGS = SGDSettings(
 )
 
 
+@np.errstate(all="ignore")
 def follow(problem, penalties, stopping, generator, moments=None):
     """Return a `Solution` for each of `penalties`, pairs (l1, l2), one after the other.
 
@@ -56,9 +57,20 @@ def follow(problem, penalties, stopping, generator, moments=None):
         if moments is None and moments_pay(problem, len(penalties)):
             moments = Moments.of(*problem[:4])
         quadratic = None if moments is None else moments.objective(problem.fit_intercept)
-        if quadratic is not None:
-            return _follow_quadratic(quadratic, penalties, stopping, generator)
-        return _follow_rows(problem, penalties, stopping, generator)
+        n_quadratic = 0
+        if quadratic is not None:  # without a penalty, moments tell too little
+            n_quadratic = next(
+                (k for k, pair in enumerate(penalties) if not any(pair)), len(penalties)
+            )
+        solutions = []
+        if n_quadratic:
+            solutions = _follow_quadratic(
+                quadratic, penalties[:n_quadratic], stopping, generator
+            )
+        if n_quadratic < len(penalties):
+            rest = penalties[n_quadratic:]
+            solutions += _follow_rows(problem, rest, stopping, generator)
+        return solutions
 
 
 def moments_pay(problem, n_penalties):

@@ -18,17 +18,27 @@ from scipy.linalg import norm
 from scipy.linalg.blas import dger
 
 from skreg._conjugate import FIRST_PACE, conjugate_gradients
-from skreg._kernels import curvature_pass, hessian_product
+from skreg._kernels import curvature_pass, hessian_product, loss_sum
 from skreg._losses import HalfSquaredError
 from skreg._matrices import CSR, add_gram, check_squares, mean_squares
 from skreg._objective import feature_curvatures, look
 from skreg._optimality import NOISE, differ_by_rounding, is_better, is_exact, left_open
-from skreg._quadratic import MOST_WORK, minimize_quadratic, mirror
+from skreg._quadratic import (
+    MOST_WORK,
+    SMALLEST_PIVOT,
+    minimize_quadratic,
+    mirror,
+    regular_solution,
+    shortest_solution,
+)
+from skreg._row_model import is_affordable, newton_step
 
 _STEPS = 30
 _HALVINGS = 30
 # A step that has to be shorter than this many halves shows that its sample is too small.
 _FEW_HALVINGS = 4
+# A step that lowers the objective by this many times what its model promised may be longer.
+_MORE_THAN_PROMISED = 1.5
 # Rows per feature in the first sample for the matrix, and how the sample grows.
 _ROWS_PER_FEATURE = 8
 # A row enters the matrix at the price of looking at it once per this many features. The
@@ -41,8 +51,8 @@ _STEPS_OF_A_NEW_MATRIX = 2
 # The sample is large enough if a step leaves this part of the gap.
 _FAIR = 0.5
 # Where a loss is flat, or nearly so, a model is curved by this part of the loss's largest
-# curvature, so that each step has an end; but where the slope fades as well, by no more than
-# this part of it, which lets steps go on.
+# curvature, so that each step has an end; but where the slope fades as well, by no more
+# than this part of it, which lets steps go on.
 _SMALLEST_CURVATURE = 1e-7
 _LEAST_OF_SLOPE = 0.1
 # After so many products, the pace of conjugate gradients is known well enough to give up;
@@ -51,7 +61,12 @@ _LEAST_OF_SLOPE = 0.1
 _CG_TRIAL = 4
 _CG_SURPLUS = 0.2
 # Operations of one step where signs are hard to find and another model will follow.
-_WORK_OF_A_STEP = 1e8
+_WORK_OF_A_STEP = 2e8
+# A square around the mean that is smaller than this part of the square around 0 is the
+# rounding of a constant.
+_CONSTANT = 1e-14
+# With smaller pivots, relatively, a matrix tells less than the rows that it is made of.
+_SOUND_PIVOT = 1e-10
 # A square around the mean counts as this part of the square around 0, if it is less: means
 # and curvatures change from step to step.
 _LEAST_PART = 0.01
@@ -86,18 +101,21 @@ class Newton:
         self._feature_curvatures = feature_curvatures(problem)
         self.view = view or self._look(coef, intercept)
 
-    def run(self, target):
-        """Step until the gap is at most `target`, or no step helps any more."""
+    def run(self, target, enough=0.0):
+        """Step until the gap is at most `target`, or no step helps any more.
+
+        An objective of `enough` is small enough: there may be no minimum.
+        """
         problem = self.problem
         for _ in range(_STEPS):
             before, support = self.view.certificate.distance, self.coef != 0.0
-            if before <= target > 0.0:
+            if before <= target > 0.0 or self.view.certificate.objective <= enough:
                 return
             exact = is_exact(self.view)
             if exact and self._rests():
                 return
             if exact and not self._quadratic:  # the last step is as good as its matrix
-                self._matrix, self._n_sampled = None, len(problem.rows)
+                self._take_all_rows()
             fresh = self._matrix is None
             if self._explicit:
                 improved = self._step(*self._model_direction(target))
@@ -118,6 +136,20 @@ class Newton:
                 self._matrix = None
                 if fresh and not self.view.certificate.distance <= _FAIR * before:
                     self._n_sampled = min(len(problem.rows), _GROWTH * self._n_sampled)
+
+    def whole_direction(self):
+        """Return the step that a model of all rows asks for."""
+        if self._n_sampled < len(self.problem.rows) or not self._quadratic:
+            self._take_all_rows()
+        return self._model_direction(0.0)
+
+    def direction_by_products(self, tolerance, most):
+        """Return the step to which at most so many products lead."""
+        direction, shift, *_ = self._cg_direction(tolerance, most, most)
+        return direction, shift
+
+    def _take_all_rows(self):
+        self._matrix, self._n_sampled = None, len(self.problem.rows)
 
     def _steps_left(self, before, target):
         """Return how many steps are needed at the pace of the last, from a gap `before`."""
@@ -180,12 +212,46 @@ class Newton:
             intercept = self.intercept + size * shift
             view = self._look(coef, intercept)
             if is_better(self.problem, self.coef, self.view, coef, view):
+                best = self._best_size(direction, shift, size, view)
+                if best != size:
+                    coef, intercept = (
+                        self.coef + best * direction,
+                        self.intercept + best * shift,
+                    )
+                    view = self._look(coef, intercept)
                 self.coef, self.intercept, self.view = coef, intercept, view
                 return True
             if differ_by_rounding(self.view, view):  # a shorter step would be no better
                 return False
             size *= 0.5
         return False
+
+    def _best_size(self, direction, shift, size, view):
+        """Return by how much a good step is best made longer, or even shorter.
+
+        As a rule it is best as it is. But models of rows of very different lengths, or of
+        classes that are nearly apart, tell little of where a way ends. Predictions are
+        linear along it, so that to look ahead is cheap.
+        """
+        problem, before = self.problem, self.view.certificate.objective
+        promised = self.view.gradient[:-1] + problem.l2 * self.coef
+        promised = -0.5 * (promised @ direction + self.view.gradient[-1] * shift)
+        value = view.certificate.objective
+        as_promised = size == 1.0 and before - value <= _MORE_THAN_PROMISED * promised
+        if problem.l1 > 0.0 or self._quadratic or as_promised:
+            return size
+        raw, weights = self.view.raw_predictions, problem.sample_weight[problem.rows]
+        moves, y = (view.raw_predictions - raw) / size, problem.y[problem.rows]
+        factor = 2.0 if size == 1.0 else 0.5
+        for _ in range(_HALVINGS):
+            loss = loss_sum(y, weights, raw + factor * size * moves, problem.loss)
+            coef = self.coef + factor * size * direction
+            penalty = 0.5 * problem.l2 * (coef @ coef) if problem.l2 > 0.0 else 0.0
+            next_value = loss / problem.weight_sum + penalty
+            if not next_value < value:
+                break
+            size, value = factor * size, next_value
+        return size
 
     def _rests(self):
         """Return whether rounding hides what the optimality conditions leave open.
@@ -238,16 +304,42 @@ class Newton:
             if len(hessian):  # in Fortran order, C-ordered arrays are their own transposes
                 dger(-1.0, matrix[-1, :-1], coupling, a=hessian.T, overwrite_a=True)
             slopes = slopes - coupling * gradient[-1]
+            flat = hessian.diagonal() <= _CONSTANT * matrix.diagonal()[:-1]
+            if flat.any():
+                hessian[flat, :] = hessian[:, flat] = 0.0
+        if problem.l1 == 0.0:
+            direction = self._direction_without_l1(hessian, slopes)
+        else:
+            direction = self._direction_under_l1(hessian, slopes, target)
+        if direction is None:
+            curvatures = self._row_curvatures()[1]
+            return newton_step(problem, self.coef, self.view, curvatures)
+        if not problem.fit_intercept:
+            return direction, 0.0
+        return direction, float(-gradient[-1] / matrix[-1, -1] - coupling @ direction)
+
+    def _direction_under_l1(self, hessian, slopes, target):
+        problem = self.problem
         tolerance = 0.01 * max(target, 0.01 * self.view.certificate.distance)
         if is_exact(self.view):
             tolerance = 0.0
         coef = minimize_quadratic(
             hessian, slopes, self.coef, problem.l1, problem.l2, tolerance, self._work
         )
-        direction = coef - self.coef
-        if not problem.fit_intercept:
-            return direction, 0.0
-        return direction, float(-gradient[-1] / matrix[-1, -1] - coupling @ direction)
+        return coef - self.coef
+
+    def _direction_without_l1(self, hessian, slopes):
+        """Return the way to the minimum, None if the rows themselves can tell it better."""
+        problem, n = self.problem, len(slopes)
+        if n == 0:
+            return slopes
+        hessian.flat[:: n + 1] += problem.l2
+        left = slopes + problem.l2 * self.coef
+        at_hand = self._n_sampled == len(problem.rows) and is_affordable(problem)
+        step = regular_solution(hessian, left, _SOUND_PIVOT if at_hand else SMALLEST_PIVOT)
+        if step is None and not at_hand:
+            step = shortest_solution(hessian, left, self.coef)
+        return None if step is None else -step
 
     def _cg_direction(self, tolerance, least, most):
         """Return a step, the signs that weights may have, and the number of products.
@@ -274,6 +366,8 @@ class Newton:
             return np.where(moves, out, 0.0)
 
         diagonal = squares + np.append(np.full(len(coef), problem.l2), 0.0)
+        if not problem.is_penalized and len(rows) < len(coef):  # to the shortest weights
+            diagonal[:-1] = squares[:-1].mean()
         diagonal[diagonal <= 0.0] = 1.0
         right_side = -left
         right_side[:-1] += left[-1] * np.where(moves[:-1], means, 0.0)

@@ -27,13 +27,21 @@ from scipy.optimize import brentq
 
 from skreg._inputs import check_data, check_weights
 from skreg._kernels import conjugate_sum, constant_pass, gradient_pass, loss_pass
-from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, HalfSquaredError, make_loss
+from skreg._losses import (
+    CLASSIFICATION_LOSSES,
+    LOSSES,
+    REGRESSION_LOSSES,
+    HalfSquaredError,
+    make_loss,
+)
 from skreg._matrices import as_rows, mean_squares
 from skreg._numbers import as_numbers, check_finite
 from skreg.penalties import ElasticNet, check_number
 
 # Beyond this raw prediction a classification loss does not change its mind.
 _LARGEST_RAW_PREDICTION = 50.0
+# Targets that differ by less than this part of them are moved to 0.
+_SPREAD = 1e-3
 
 
 class Problem(NamedTuple):
@@ -72,7 +80,9 @@ class Certificate(NamedTuple):
     ``gap`` bounds the distance of the objective from its optimum. Where nothing is
     penalized there is no bound, ``gap`` is infinite, and ``residual`` remains to judge by:
     ``sum_j gradient_j^2 / (2 * curvature_j)``, the decrease of the objective that the
-    optimality (KKT) conditions leave open feature by feature. It is an estimate.
+    optimality (KKT) conditions leave open feature by feature. Features that depend on each
+    other may leave more: only if it is ``judged`` is it to be trusted, see
+    `skreg._unpenalized`. ``separated`` says that the objective is known to have no minimum.
     """
 
     objective: float
@@ -80,6 +90,8 @@ class Certificate(NamedTuple):
     penalty: float
     gap: float
     residual: float
+    judged: bool = False
+    separated: bool = False
 
     @property
     def distance(self):
@@ -121,6 +133,13 @@ class View(NamedTuple):
         )
         gradients /= problem.weight_sum
         return self._with(problem, coef, gradients, curvatures)
+
+    def with_slopes(self, problem, coef, slopes):
+        """Return the view with other slopes, which may give a better bound."""
+        gradients = np.zeros_like(self.gradients)
+        gradient_pass(problem.X, problem.sample_weight, problem.rows, slopes, gradients)
+        gradients /= problem.weight_sum
+        return self._replace(slopes=slopes)._with(problem, coef, gradients, None)
 
     def _with(self, problem, coef, gradients, curvatures):
         certificate = _certificate_from(
@@ -231,6 +250,22 @@ def kkt_residual(problem, gradient, curvatures):
     return float(residual)
 
 
+def without_offset(problem):
+    """Return a problem whose targets are around 0, and by how much they were moved.
+
+    Where targets are much further from 0 than from each other, predictions would lose to
+    the intercept the digits that tell them apart. Others stay as they are.
+    """
+    regression = type(problem.loss) in REGRESSION_LOSSES.values()
+    if not (regression and problem.fit_intercept):
+        return problem, 0.0
+    y = problem.y[problem.rows]
+    low, high = float(y.min()), float(y.max())
+    if not high - low < _SPREAD * max(abs(low), abs(high)) < np.inf:
+        return problem, 0.0
+    return problem._replace(y=problem.y - low), low
+
+
 class NullModel(NamedTuple):
     """The model without features, and the objective where its intercept is 0."""
 
@@ -281,6 +316,7 @@ def _root(increasing, low, high):
     return float(brentq(increasing, low, high, xtol=xtol, disp=False))
 
 
+@np.errstate(all="ignore")
 def objective(
     X,
     y,

@@ -1,20 +1,21 @@
 """Smaller problems that stand for a whole one.
 
 `Columns` keeps some features and fixes the weights of all others at 0. `Rotation` describes
-few rows of many features by as many features as there are rows, which loses nothing if
-only L2 is penalized: the best weights are a combination of the rows. Both own a copy of
-what they keep, and translate weights there and back. So do the two kinds of part that
-`without_empty_features` returns, which keep all that matters.
+few rows of many features by as many features as there are rows, which loses nothing
+without L1: the best weights, or the shortest of them, are a combination of the rows. Both
+own a copy of what they keep, and translate weights there and back. So do the two kinds of
+part that `without_empty_features` returns, which keep all that matters.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import eigh, qr
 
 from skreg._matrices import (
     CSR,
     as_rows,
+    dense_rows,
     occupied_columns,
     take_columns,
     take_occupied_columns,
@@ -26,6 +27,8 @@ _MANY_EMPTY = 0.5
 # Directions of the rows whose squared length is smaller than this, relative to the
 # longest, are rounding.
 _SMALLEST_DIRECTION = 1e-13
+# Below this part of the mean square of a row, L2 is weak.
+_WEAK = 1e-9
 
 
 def without_empty_features(problem):
@@ -77,11 +80,25 @@ class Columns:
 
 
 class Rotation:
-    """Rows in the coordinates of their principal directions, for a dense `X`."""
+    """Rows in the coordinates of orthogonal directions that span them.
+
+    These are their principal directions, but where the penalty is so weak that directions
+    matter which are nearly rounding: there those of a factorization, which loses none.
+    """
 
     def __init__(self, problem):
-        self._X = np.asarray(problem.X, dtype=np.float64)
-        lengths, directions = eigh(self._X @ self._X.T)
+        n_rows, _ = problem.X.shape
+        X = problem.X
+        if isinstance(X, CSR):
+            X = dense_rows(X, np.arange(n_rows))
+        self._X = np.asarray(X, dtype=np.float64)
+        products = self._X @ self._X.T
+        self._basis = None
+        if problem.l2 * n_rows <= _WEAK * np.trace(products):
+            self._basis, triangle = qr(self._X.T, mode="economic", check_finite=False)
+            self.problem = problem._replace(X=as_rows(np.ascontiguousarray(triangle.T)))
+            return
+        lengths, directions = eigh(products)
         kept = lengths > _SMALLEST_DIRECTION * max(lengths[-1], 0.0)
         roots = np.sqrt(lengths[kept])
         self._combinations = directions[:, kept] / roots
@@ -89,8 +106,12 @@ class Rotation:
 
     def restrict(self, coef):
         """Return the nearest weights among the combinations of rows."""
+        if self._basis is not None:
+            return self._basis.T @ coef
         return self._combinations.T @ (self._X @ coef)
 
     def expand(self, coef):
         """Return weights of the features."""
+        if self._basis is not None:
+            return self._basis @ coef
         return self._X.T @ (self._combinations @ coef)

@@ -12,7 +12,7 @@ Lee, Battle, Raina and Ng 2007), which takes as many steps whatever L1 is.
 """
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import eigh, qr
 from scipy.linalg.lapack import dposv
 
 from skreg._compile import compiled
@@ -33,6 +33,8 @@ _MOST_NEWTON_STEPS = 32
 # After so many rounds of both, signs are searched a few at a time, for so many operations.
 _ROUNDS = 5
 MOST_WORK = 3e9
+# What a step takes at least is worth so many operations.
+_WORK_OF_A_CALL = 5e5
 # A search takes up so many weights at a time, none that is less wanted than this part of
 # the most wanted one. What is left of a slope is rounding if it is no more than so many
 # units in the last place of what it is the sum of.
@@ -42,7 +44,7 @@ _ROUNDING = 4.0 * np.finfo(np.float64).eps
 # Added to the diagonal, relative to it, where rounding spoils a factorization.
 _SMALLEST_SHIFT = 1e-14
 # A pivot or an eigenvalue that is smaller than this, relatively, is rounding.
-_SMALLEST_PIVOT = 1e-13
+SMALLEST_PIVOT = 1e-13
 
 
 def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, work=MOST_WORK):
@@ -60,14 +62,14 @@ def minimize_quadratic(hessian, gradient, start, l1, l2, tolerance, work=MOST_WO
     if n == 0:
         return coef
     if l1 == 0.0:
-        return coef - shortest_solution(hessian, slopes)
+        return coef - shortest_solution(hessian, slopes, coef)
     if not _take_rounds(hessian, coef, slopes, l1, tolerance):
         _search_signs(hessian, coef, slopes, l1, tolerance, work)
     return coef
 
 
 def _take_rounds(hessian, coef, slopes, l1, tolerance):
-    """Take sweeps and Newton steps in turn, in place; return whether that came to an end."""
+    """Take sweeps and Newton steps in turn, in place; return whether they are at an end."""
     n = len(coef)
     curvatures = np.maximum(hessian.diagonal(), np.finfo(np.float64).tiny)
     last_decrease, last_signs = np.inf, np.sign(coef)
@@ -112,7 +114,7 @@ def _search_signs(hessian, coef, slopes, l1, tolerance, work):
     while work > 0.0:
         support, settled = np.flatnonzero(signs), True
         if len(support):
-            work -= len(support) ** 3 / 3.0 + hessian.size
+            work -= len(support) ** 3 / 3.0 + hessian.size + _WORK_OF_A_CALL
             new, settled = _newton_step(hessian, coef, slopes, l1, support, signs[support])
             if new is None:  # some weights of 0 would get the other sign
                 idle = support[settled]
@@ -219,22 +221,33 @@ def _newton_step(hessian, coef, slopes, l1, support, signs):
     return new, piece == 0
 
 
-def shortest_solution(matrix, right_side):
+def regular_solution(matrix, right_side, smallest_pivot=SMALLEST_PIVOT):
+    """Solve a symmetric, positive definite system; return None if it is nearly singular."""
+    factor, solution, failed = dposv(matrix, right_side, lower=True)
+    pivots = factor.diagonal() ** 2
+    if failed or not (pivots > smallest_pivot * matrix.diagonal()).all():
+        return None
+    return solution
+
+
+def shortest_solution(matrix, right_side, start):
     """Solve a symmetric, positive semidefinite system.
 
-    Of many solutions, take the shortest in units that give the matrix a diagonal of 1.
+    Of many solutions, take the one that is nearest to `start`.
     """
-    factor, solution, failed = dposv(matrix, right_side, lower=True)
-    if not failed:
-        pivots = factor.diagonal() ** 2
-        if (pivots > _SMALLEST_PIVOT * matrix.diagonal()).all():
-            return solution
+    solution = regular_solution(matrix, right_side)
+    if solution is not None:
+        return solution
     roots = np.sqrt(np.maximum(matrix.diagonal(), 0.0))
     units = np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0.0)
     lengths, directions = eigh(units[:, np.newaxis] * matrix * units)
-    kept = lengths > _SMALLEST_PIVOT * max(lengths[-1], 0.0)
-    directions = units[:, np.newaxis] * directions[:, kept]
-    return directions @ (directions.T @ right_side / lengths[kept])
+    kept = lengths > SMALLEST_PIVOT * max(lengths[-1], 0.0)
+    scaled = units[:, np.newaxis] * directions[:, kept]
+    solution = scaled @ (scaled.T @ right_side / lengths[kept])
+    units[roots == 0.0] = 1.0  # any number: they are alone
+    basis, _ = qr(units[:, np.newaxis] * directions[:, ~kept], mode="economic")
+    solution += basis @ (basis.T @ (start - solution))
+    return np.where(roots > 0.0, solution, start)
 
 
 def _solve_shifted(matrix, right_side):

@@ -16,11 +16,18 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skreg._adagrad import AdaGrad
 from skreg._block import BlockSGD, BlockState, can_share, grouped, split
-from skreg._objective import Certificate, null_model
+from skreg._objective import Certificate, look, null_model
 from skreg._schedules import SCHEDULES
 from skreg._sgd import SGD
 from skreg._svrg import SVRG
 from skreg._threads import single_threaded_blas
+from skreg._unpenalized import (
+    has_direction_of_recession,
+    judge,
+    may_be_separated,
+    needs_judgement,
+    separates,
+)
 
 
 def plain_descent(problem, settings, state):
@@ -156,7 +163,7 @@ def run(descent, stopping, null, score=None):
     """Do what `minimize` does, for one descent and a known `NullModel`."""
     descent.start(null.intercept)
     first = descent.certify() if _has_begun(descent) else None
-    course = Course(descent, stopping, null, first, score)
+    course = Course(descent, descent.problem, stopping, null, first, score)
     while not course.ended:
         started = time.perf_counter()
         descent.epoch(course.target)
@@ -175,7 +182,8 @@ def run_block(block, stopping, nulls, scores):
     """Do what `run` does for the models of a block; each of them ends when it may."""
     firsts = block.certify() if _has_begun(block) else [None] * len(nulls)
     courses = [
-        Course(block, stopping, *parts) for parts in zip(nulls, firsts, scores, strict=True)
+        Course(block, problem, stopping, *parts)
+        for problem, *parts in zip(block.problems, nulls, firsts, scores, strict=True)
     ]
     solutions = {}
     going = list(range(len(courses)))
@@ -214,8 +222,9 @@ class Course:
     `first` is the certificate of the weights that it starts from, None if all are 0.
     """
 
-    def __init__(self, descent, stopping, null, first, score):
+    def __init__(self, descent, problem, stopping, null, first, score):
         self._descent = descent
+        self._problem = problem
         self._stopping = stopping
         self._score = score
         self._start = null.objective_at_zero
@@ -278,7 +287,11 @@ class Course:
                 self._best = value, self._last
         else:
             value, least_fall = certificate.objective, 0.0
-            self._converged = tol is not None and certificate.distance <= self.target
+            good = tol is not None and self._is_good_enough()
+            separated = self._last[-1].separated
+            self._converged = good and not separated
+            if good and separated:
+                return True
         if self._descent.ends(self._converged):
             self._converged = self._converged or scored
             return True
@@ -289,6 +302,13 @@ class Course:
             self._converged = scored
             return True
         return False
+
+    def _is_good_enough(self):
+        coef, intercept, certificate = self._last
+        if needs_judgement(self._problem, certificate, self.target):
+            certificate = judge(self._problem, coef, intercept, self.target)
+            self._last = coef, intercept, certificate
+        return certificate.distance <= self.target
 
     def _record(self, n_nonzero, seen):
         row = {"epoch": self.n_epochs, **dict.fromkeys(_SEEN, np.nan)}
@@ -330,6 +350,12 @@ class Course:
         worse = certificate.objective > suspect * self._reference
         if self._converged or (stopping.tol is None and not worse):
             return None
+        if self._is_separated():
+            return (
+                f"After {epoch} epochs the weights still grow: a plane separates the "
+                "classes, and without a penalty the log loss then has no minimum. Set "
+                "penalty='l2' or 'l1' and an alpha above 0."
+            )
         measure = "duality gap" if np.isfinite(certificate.gap) else "KKT residual"
         if worse:
             return (
@@ -359,6 +385,13 @@ class Course:
             f"target {target:.3g} (tol={stopping.tol:g} times the objective of the "
             "intercept-only model). Raise max_iter or tol, or scale the features."
         )
+
+    def _is_separated(self):
+        coef, intercept, certificate = self._last
+        if certificate.separated or not may_be_separated(self._problem):
+            return certificate.separated
+        view = look(self._problem, coef, intercept, None)
+        return separates(self._problem, view) or has_direction_of_recession(self._problem)
 
 
 class Plateau:

@@ -12,7 +12,7 @@ what is cheaper, and keeps the weights if they are better:
   epochs of variance-reduced steps on all rows, which need no matrix and find out which
   weights are not 0; once these stay the same, Newton's method by conjugate gradients
   finishes;
-* few dense rows of many features under L2 are rotated into as many features first.
+* few dense rows of many features without L1 are rotated into as many features first.
 """
 
 import functools
@@ -23,12 +23,14 @@ from skreg._conjugate import FIRST_PACE
 from skreg._losses import HalfSquaredError
 from skreg._matrices import CSR, checked_row_norms, column_counts, n_values, take_columns
 from skreg._newton import MATRIX_SPEED, Newton
-from skreg._objective import feature_curvatures, look
+from skreg._objective import feature_curvatures, look, null_model, without_offset
 from skreg._optimality import is_better, is_exact
 from skreg._parts import Columns, Rotation, without_empty_features
 from skreg._quadratic import violations
+from skreg._row_model import is_affordable, sharpened
 from skreg._row_steps import RowSteps
 from skreg._state import SGDState
+from skreg._unpenalized import judge, may_be_separated, needs_judgement
 
 # The matrix of a model is held for at most this many features, or if steps on rows have
 # ceased to serve, for the second number of them.
@@ -64,10 +66,16 @@ _MATRICES = 3
 _STILL = 0.05
 # A good turn leaves at most this part of the gap.
 _GOOD = 0.5
+# In so many turns the gap has to become half as large.
+_PATIENCE = 30
 # Newton's method on some features ends at these parts of the target and of their first gap,
 # the latter times their share of all values: that much less its steps cost than a turn.
 _OF_TARGET = 0.3
 _OF_GAP = 0.1
+# Sparse rows with no more elements, zeros included, may be made dense to be rotated.
+_FEW_ELEMENTS = 2_000_000
+# The estimate of a gap without a penalty is to be this much smaller.
+_OF_ESTIMATE = 0.01
 # Problems with fewer values are solved to rounding: it costs a few milliseconds.
 _FEW_VALUES = 100_000
 _REFINEMENTS = 10
@@ -96,6 +104,8 @@ class SVRG:
         return None
 
     def __init__(self, problem, settings, state):
+        self._whole = problem  # with the targets as they came
+        problem, self._offset = without_offset(problem)
         self._part = without_empty_features(problem)
         self.problem = problem = self._part.problem
         self._refines = n_values(problem.X) < _FEW_VALUES
@@ -103,8 +113,8 @@ class SVRG:
         self._newton = None
         coef, self._intercept = state.weights()
         self._coef = self._part.restrict(coef)
-        if not problem.fit_intercept:
-            self._intercept = 0.0
+        self._untouched = not (coef.any() or self._intercept)
+        self._intercept = self._intercept - self._offset if problem.fit_intercept else 0.0
         self._generator = state.generator
         self._models = state.models
         self._shuffle = settings.shuffle
@@ -118,6 +128,7 @@ class SVRG:
         self._feature_curvatures = feature_curvatures(self.problem)
         self._n_turns = 0
         self._n_stuck = 0
+        self._gaps = []
         self._pace = FIRST_PACE
         self._n_refined = 0
         self._polished = False
@@ -140,7 +151,7 @@ class SVRG:
 
     def try_weights(self, coef, intercept):
         """Go on from other weights if these are better."""
-        coef = self._part.restrict(coef)
+        coef, intercept = self._part.restrict(coef), intercept - self._offset
         self._accept(coef, intercept, self._look(coef, intercept))
 
     @property
@@ -148,12 +159,12 @@ class SVRG:
         """The state from which plain steps would go on."""
         state = SGDState.start(*self.weights(), self._generator, *self._models)
         state.n_steps = self._n_turns * len(self.problem.rows)
-        state.has_seen(self.problem)
+        state.has_seen(self._whole)
         return state
 
     def weights(self):
         """Return the weights and the intercept."""
-        return self._part.expand(self._coef), self._intercept
+        return self._part.expand(self._coef), self._intercept + self._offset
 
     def certify(self):
         """Return the certificate of the weights."""
@@ -166,11 +177,16 @@ class SVRG:
         forever: an objective may have no minimum.
         """
         if not converged:
-            return self._n_stuck > 1
+            return self._n_stuck > 1 or self._crawls()
         self._n_refined += 1
         exact = is_exact(self._view) and self._polished
         enough = exact or self._n_stuck > 0 or self._n_refined > _REFINEMENTS
         return enough or not self._refines
+
+    def _crawls(self):
+        """Return whether the gap has not become half as large for many turns."""
+        gaps = self._gaps
+        return len(gaps) > _PATIENCE and min(gaps) > 0.5 * min(gaps[:-_PATIENCE])
 
     def reduce_step(self):
         """Return that there is no step to reduce."""
@@ -180,7 +196,9 @@ class SVRG:
         """Look at the first weights; weights of 0 begin with the best intercept."""
         if self._view is not None:
             return
-        if self.problem.fit_intercept and not self._coef.any() and self._intercept == 0.0:
+        if self.problem.fit_intercept and self._untouched:
+            if self._offset:
+                null_intercept = null_model(self.problem).intercept
             self._intercept = null_intercept
         self._view = self._look(self._coef, self._intercept)
 
@@ -199,6 +217,11 @@ class SVRG:
         else:
             moved = self._run_newton(wanted, size, 0.0 if self._refines else target)
         self._n_stuck = 0 if moved else self._n_stuck + 1
+        if needs_judgement(self.problem, self._view.certificate, target):
+            self._judge(target)
+        if not moved and self._rounding_may_hide(target):
+            self._view = sharpened(self.problem, self._coef, self._view)
+        self._gaps.append(self._view.certificate.distance)
         self._n_turns += 1
         self._last_visited_rows = rows
         left = self._view.certificate.distance
@@ -216,6 +239,23 @@ class SVRG:
             self._rows_serve = n_changed > _STILL * np.count_nonzero(support)
         else:
             self._rows_serve = good == rows
+
+    def _judge(self, target):
+        """Find out whether an estimate below the target can be trusted."""
+        part, problem, view = self._rotation, self.problem, self._view
+        coef, newton = self._coef, None
+        if part is not None:
+            problem, view, coef = part.problem, None, part.restrict(coef)
+        elif self._newton is not None:
+            newton = self._newton_on_all(True)
+        judged = judge(problem, coef, self._intercept, target, view, newton)
+        self._view = self._view._replace(certificate=judged)
+
+    def _rounding_may_hide(self, target):
+        """Return whether a gap above the target may be due to rounding."""
+        problem = self.problem
+        above = self._view.certificate.gap > target > 0.0
+        return above and problem.is_penalized and is_affordable(problem)
 
     def _look(self, coef, intercept):
         return look(self.problem, coef, intercept, self._feature_curvatures)
@@ -317,7 +357,10 @@ class SVRG:
         """Whether there are so few rows that they replace the features."""
         n_rows, n_features = self.problem.X.shape
         few = 2 * n_rows <= n_features and n_rows <= _LARGEST_MATRIX
-        return few and self.problem.l1 == 0.0 < self.problem.l2 and not self._is_sparse
+        if self._is_sparse:
+            weak = not self.problem.is_penalized
+            return few and weak and n_rows * n_features <= _FEW_ELEMENTS
+        return few and self.problem.l1 == 0.0
 
     @property
     def _is_sparse(self):
@@ -334,7 +377,7 @@ class SVRG:
             part = self._rotation
         elif size >= _NEARLY_ALL * len(wanted) or len(wanted) <= _FEW_FEATURES:
             newton = self._newton_on_all(explicit)
-            newton.run(target)
+            self._run(newton, target)
             self._polished = target == 0.0  # it went on until nothing helped
             return self._accept(newton.coef, newton.intercept, newton.view)
         else:
@@ -345,7 +388,7 @@ class SVRG:
         newton = Newton(part.problem, *here, explicit, view, self._pace)
         first_gap = newton.view.certificate.distance
         share = n_values(part.problem.X) / max(n_values(self.problem.X), 1)
-        newton.run(max(_OF_TARGET * target, _OF_GAP * share * first_gap))
+        self._run(newton, max(_OF_TARGET * target, _OF_GAP * share * first_gap))
         self._pace = newton.pace
         coef = part.expand(newton.coef)
         if self._rotates:  # its predictions are not exact
@@ -353,6 +396,15 @@ class SVRG:
         else:
             view = newton.view.of_whole(self.problem, coef, self._feature_curvatures)
         return self._accept(coef, newton.intercept, view)
+
+    def _run(self, newton, target):
+        """Run Newton's method; without a penalty, estimates of the gap are too small."""
+        if self.problem.is_penalized:
+            newton.run(target)
+            return
+        gap = self._view.certificate.distance
+        endless = may_be_separated(self.problem) and gap > self._target
+        newton.run(_OF_ESTIMATE * target, self._target if endless else 0.0)
 
     def _take(self, columns):
         """Return a part with some of the features."""

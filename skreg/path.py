@@ -14,9 +14,9 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from skreg._follow import follow
 from skreg._inputs import check_data, check_labeled_data, check_weights
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg._matrices import as_rows
+from skreg._matrices import as_rows, mean_squares
 from skreg._numbers import as_numbers
-from skreg._objective import Problem, look, null_model
+from skreg._objective import Problem, look, null_model, without_offset
 from skreg._order import generator_state
 from skreg._solvers import Stopping
 
@@ -24,6 +24,7 @@ from skreg._solvers import Stopping
 _LEAST_L1_RATIO = 1e-3
 # At the largest alpha, rounding must not move a weight.
 _MARGIN = 1e-10
+_ROUNDING = 8.0 * np.finfo(np.float64).eps
 SMOOTH_LOSSES = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
 _PROBLEM = {
     "X": ["array-like", "sparse matrix"],
@@ -78,6 +79,7 @@ class RegularizationPath(NamedTuple):
 
 
 @validate_params(_PROBLEM, prefer_skip_nested_validation=True)
+@np.errstate(all="ignore")
 def alpha_max(
     X,
     y,
@@ -95,7 +97,7 @@ def alpha_max(
         \left|\frac1S \sum_i s_i\, \ell'(y_i, b_0)\, x_{ij}\right|
 
     where :math:`b_0` is the intercept of the model without features (0 without intercept),
-    plus a 1e-10th, so that rounding moves no weight.
+    plus a 1e-10th and what rounding may add, so that rounding moves no weight.
 
     Parameters
     ----------
@@ -146,14 +148,24 @@ def alpha_max(
 
 def largest_slope(problem):
     """Return the least L1 strength at which every weight of a problem is 0."""
+    problem, _ = without_offset(problem)
     intercept = null_model(problem).intercept
     zeros = np.zeros(problem.n_features)
     view = look(problem._replace(l1=1.0), zeros, intercept, None)
-    slopes = np.abs(view.gradient[:-1])
-    return float(slopes.max(initial=0.0)) * (1.0 + _MARGIN)
+    weights = np.zeros(len(problem.y))
+    weights[problem.rows] = problem.sample_weight[problem.rows] / problem.weight_sum
+    # Slopes are sums over the rows, which round, and the intercept is not exact.
+    rounding = _ROUNDING * np.sqrt(weights[problem.rows] @ view.slopes**2)
+    if problem.fit_intercept:
+        rounding += abs(view.gradient[-1])
+    slopes = np.abs(view.gradient[:-1]) * (1.0 + _MARGIN)
+    squares = mean_squares(problem.X, weights)
+    slopes += rounding * np.sqrt(squares, where=squares < np.inf, out=np.zeros(len(slopes)))
+    return float(slopes.max(initial=0.0))
 
 
 @validate_params(_PROBLEM | GRID, prefer_skip_nested_validation=True)
+@np.errstate(all="ignore")
 def alpha_grid(
     X,
     y,
