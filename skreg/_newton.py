@@ -39,6 +39,8 @@ _HALVINGS = 30
 _FEW_HALVINGS = 4
 # A step that lowers the objective by this many times what its model promised may be longer.
 _MORE_THAN_PROMISED = 1.5
+# Objectives that differ by so many roundings are as good as equal for that.
+_DOUBT = 100.0
 # Rows per feature in the first sample for the matrix, and how the sample grows.
 _ROWS_PER_FEATURE = 8
 # A row enters the matrix at the price of looking at it once per this many features. The
@@ -236,8 +238,9 @@ class Newton:
         problem, before = self.problem, self.view.certificate.objective
         promised = self.view.gradient[:-1] + problem.l2 * self.coef
         promised = -0.5 * (promised @ direction + self.view.gradient[-1] * shift)
-        value = view.certificate.objective
-        as_promised = size == 1.0 and before - value <= _MORE_THAN_PROMISED * promised
+        value, rounding = view.certificate.objective, _DOUBT * NOISE * abs(before)
+        most = _MORE_THAN_PROMISED * promised + rounding
+        as_promised = size == 1.0 and before - value <= most
         if problem.l1 > 0.0 or self._quadratic or as_promised:
             return size
         raw, weights = self.view.raw_predictions, problem.sample_weight[problem.rows]
@@ -248,7 +251,7 @@ class Newton:
             coef = self.coef + factor * size * direction
             penalty = 0.5 * problem.l2 * (coef @ coef) if problem.l2 > 0.0 else 0.0
             next_value = loss / problem.weight_sum + penalty
-            if not next_value < value:
+            if not next_value < value - rounding:
                 break
             size, value = factor * size, next_value
         return size
