@@ -579,12 +579,12 @@ def one_against_all(labels, n_classes):
     return [np.where(labels == k, 1.0, -1.0) for k in positive]
 
 
-def places_of(y_val, classes):
+def places_of(y_val, classes, name="y_val"):
     """Return the places of validation labels among the classes of y."""
     unknown = unknown_labels(y_val, classes)
     if len(unknown):
         raise ValueError(
-            f"y_val holds {unknown.tolist()[0]!r}, which is not among the classes of y."
+            f"{name} holds {unknown.tolist()[0]!r}, which is not among the classes of y."
         )
     return np.searchsorted(classes, y_val)
 

@@ -1,33 +1,48 @@
-"""What cross-validation does with a fold: paths on its training rows, and their scores."""
+"""What cross-validation does with a fold: a path on its training rows, scored on others."""
 
-import copy
-import inspect
+import warnings
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.metrics import check_scoring, r2_score
+from joblib import Parallel, delayed
+from sklearn.exceptions import UndefinedMetricWarning
 
-from skreg._follow import follow, moments_pay
-from skreg._kernels import loss_sum
-from skreg._losses import make_loss
+from skreg._follow import Passed, follow, moments_pay
+from skreg._grids import Extension, is_unfinished, strengths_of, warn_of_unfinished
 from skreg._moments import Moments
 from skreg._objective import Problem
 from skreg._threads import single_threaded_blas
+
+# Weights of so many features, or of as many as the rows to score on have values, are held
+# at a time.
+_MANY_WEIGHTS = 1 << 17
 
 
 class Fold(NamedTuple):
     """One split: training weights of all rows, 0 outside, and the rows of X to score on.
 
-    The other fields belong to these: ``targets`` holds what each output of the model has to
-    predict.
+    ``lacking`` names the classes that training rows lack: then there is nothing to learn
+    from. The other fields belong to the rows to score on: ``targets`` holds what each
+    output of the model has to predict, ``metadata`` what a scorer has asked for.
     """
 
     train_weights: np.ndarray
+    lacking: list
     X: Any
     rows: Any
     y: np.ndarray
     sample_weight: np.ndarray | None
     targets: list
+    metadata: dict
+
+    def flaw(self, classes):
+        """Return why the fold has no score, as the end of a sentence."""
+        rows, lacking = "training", self.lacking
+        if not lacking:
+            rows, lacking = "test", np.setdiff1d(classes, self.y).tolist()
+        names = ", ".join(map(repr, lacking))
+        return f"has no {rows} rows of class {names}" if lacking else "has no defined score"
 
 
 class Paths:
@@ -57,22 +72,26 @@ class Paths:
         """Take the moments of all rows, if these pay for as many fits of an output."""
         (problem, *others) = self.problems(weights)
         if not others and moments_pay(problem, n_fits):
-            with single_threaded_blas():
+            with single_threaded_blas(), np.errstate(all="ignore"):
                 self._moments = Moments.of(*problem[:4]), weights
 
-    def __call__(self, weights, penalties):
-        """Return the solutions of each output's path on the rows of positive weight."""
-        with single_threaded_blas():
-            return [
-                follow(
-                    problem,
-                    penalties,
-                    self._stopping,
-                    self._generator.copy(),
-                    self._moments_of(problem),
-                )
-                for problem in self.problems(weights)
-            ]
+    def __call__(self, weights, penalties, passed=()):
+        """Yield the solutions of all outputs, on rows of positive weight, at each penalty.
+
+        `passed` holds such points of paths that go on, at most the last two.
+        """
+        paths = [
+            follow(
+                problem,
+                penalties,
+                self._stopping,
+                self._generator.copy(),
+                self._moments_of(problem),
+                [points[k] for points in passed],
+            )
+            for k, problem in enumerate(self.problems(weights))
+        ]
+        return zip(*paths, strict=True)
 
     def _moments_of(self, problem):
         if self._moments is None:
@@ -88,73 +107,86 @@ class Paths:
         return rest or Moments.of(*problem[:4])
 
 
-class Scorer:
-    """Scores of many models on a fold.
+class ScoredPath:
+    """The path of a fold under one l1_ratio, as far as it has come.
 
-    `scoring` is None for R2 or accuracy, "loss" for minus the mean loss, or whatever
-    scikit-learn takes. Only the last needs an estimator for each model.
+    `scores` and `losses` have an element for each alpha; which of them there are is for
+    `scorer` to know.
     """
 
-    def __init__(self, scoring, model):
-        self._model = copy.copy(model)
-        self._model.__dict__.pop("feature_names_in_", None)  # it scores plain arrays
-        self._means_loss = scoring == "loss"
-        self._score = None
-        if scoring not in (None, "loss"):
-            self._score = check_scoring(model, scoring=scoring)
+    def __init__(self, paths, scorer, fold, l1_ratio):
+        self._paths = paths
+        self._scorer = scorer
+        self._fold = fold
+        self._l1_ratio = l1_ratio
+        self._passed = []
+        self.scores = np.empty(0)
+        self.losses = np.empty(0)
 
-    def __call__(self, fold, outputs, alphas, l1_ratio):
-        """Return a score for each alpha; `outputs` holds a path of each output."""
-        coefs, intercepts = stack(outputs)
+    def go_on(self, alphas):
+        """Follow the path to further alphas."""
+        fold, penalties = self._fold, strengths_of(alphas, self._l1_ratio)
         X = fold.X[fold.rows]
-        if self._score is not None:
-            return self._scores_of_models(fold, X, coefs, intercepts, alphas, l1_ratio)
-        raw = np.array([X @ coef for coef in coefs]) + intercepts[:, np.newaxis]
-        if self._means_loss:
-            return self._minus_losses(fold, raw)
-        if hasattr(self._model, "classes_"):
-            winners = (raw[0] > 0.0).astype(int) if len(raw) == 1 else raw.argmax(axis=0)
-            correct = self._model.classes_[winners] == fold.y[:, np.newaxis]
-            return np.average(correct, axis=0, weights=fold.sample_weight)
-        if len(fold.y) < 2:  # R2 is not defined
-            return np.full(len(alphas), np.nan)
-        y = np.repeat(fold.y[:, np.newaxis], raw.shape[2], axis=1)
-        return r2_score(
-            y, raw[0], sample_weight=fold.sample_weight, multioutput="raw_values"
-        )
+        n_weights = len(fold.targets) * X.shape[1]
+        size = max(_MANY_WEIGHTS, getattr(X, "nnz", X.size)) // max(n_weights, 1)
+        with single_threaded_blas(), np.errstate(all="ignore"):
+            path = self._paths(fold.train_weights, penalties, self._passed)
+            for first in range(0, len(alphas), max(size, 1)):
+                models = list(islice(path, max(size, 1)))
+                self._note(penalties[first:], models)
+                part = alphas[first : first + len(models)]
+                scores, losses = self._scorer(fold, X, models, part, self._l1_ratio)
+                self.scores = np.append(self.scores, scores)
+                self.losses = np.append(self.losses, losses)
+        return self
 
-    def _minus_losses(self, fold, raw):
-        weights = fold.sample_weight
-        weights = np.ones(len(fold.y)) if weights is None else weights
-        loss = make_loss(self._model.loss, self._model.epsilon)
-        sums = [
-            [loss_sum(target, weights, column, loss) for column in of_output.T.copy()]
-            for target, of_output in zip(fold.targets, raw, strict=True)
+    def _note(self, penalties, models):
+        """Keep the last two points, from where the path goes on."""
+        points = [
+            [Passed(penalty, one.coef, one.intercept).packed() for one in model]
+            for penalty, model in list(zip(penalties, models, strict=False))[-2:]
         ]
-        return -np.mean(sums, axis=0) / weights.sum()
-
-    def _scores_of_models(self, fold, X, coefs, intercepts, alphas, l1_ratio):
-        weights = {}
-        if fold.sample_weight is not None and _takes_weights(self._score):
-            weights["sample_weight"] = fold.sample_weight
-        scores = []
-        for k, alpha in enumerate(alphas.tolist()):
-            model = copy.copy(self._model).set_params(alpha=alpha, l1_ratio=l1_ratio)
-            model.coef_ = model._shape_coef(coefs[:, :, k])
-            model.intercept_ = intercepts[:, k]
-            scores.append(self._score(model, X, fold.y, **weights))
-        return np.array(scores)
+        self._passed = [*self._passed, *points][-2:]
 
 
-def _takes_weights(score):
-    """Return whether a scorer of scikit-learn, or a function, takes weights of rows."""
-    function = getattr(score, "_score_func", score)
-    parameters = inspect.signature(function).parameters
-    return "sample_weight" in parameters
+def walk(paths, scorer, folds, l1_ratios, grids, tol, n_jobs):
+    """Return the grids, and scores in shape (n_l1_ratios, n_alphas, n_folds).
+
+    Folds that lack a class have NaN. With a number for `tol`, the grids go on, and the
+    paths with them, as long as any is unfinished.
+    """
+    places = [k for k, fold in enumerate(folds) if not fold.lacking]
+    rows = [
+        [ScoredPath(paths, scorer, folds[k], ratio) for k in places] for ratio in l1_ratios
+    ]
+    extension, parts, grids = Extension(grids), grids, [grid[:0] for grid in grids]
+    while parts is not None:
+        _go_on(rows, parts, n_jobs)
+        grids = [np.append(*pair) for pair in zip(grids, parts, strict=True)]
+        if tol is None or not _any_is_unfinished(rows, grids, tol):
+            break
+        parts = extension.after(grids)
+    else:
+        warn_of_unfinished(grids[0])
+    scores = np.full((len(l1_ratios), len(grids[0]), len(folds)), np.nan)
+    for of_ratio, row in zip(scores, rows, strict=True):
+        of_ratio[:, places] = np.array([path.scores for path in row]).T
+    return grids, scores
 
 
-def stack(outputs):
-    """Return the weights (n_outputs, n_features, n_alphas) and intercepts of paths."""
-    coefs = [np.array([solution.coef for solution in path]).T for path in outputs]
-    intercepts = [[solution.intercept for solution in path] for path in outputs]
-    return np.array(coefs), np.array(intercepts)
+def _go_on(rows, parts, n_jobs):
+    jobs = (
+        delayed(path.go_on)(part)
+        for row, part in zip(rows, parts, strict=True)
+        for path in row
+    )
+    with warnings.catch_warnings():  # one of ours tells of them all
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        Parallel(n_jobs=n_jobs, require="sharedmem")(jobs)
+
+
+def _any_is_unfinished(rows, grids, tol):
+    return any(
+        is_unfinished(grid, np.mean([path.losses for path in row], axis=0), tol)
+        for row, grid in zip(rows, grids, strict=True)
+    )

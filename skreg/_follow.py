@@ -3,10 +3,14 @@
 Each fit goes on from the weights of the one before, or if that is better, from where the
 last two lead, and begins with what is known of the rows. For the squared error of few
 features the rows are read once, for their `Moments`. Under L2, many sparse rows serve
-several penalties at a time, all from the last weights of those before.
+several penalties at a time, all from the last weights of those before. Solutions come one
+by one, so that nobody has to hold all of them, and a path that has ended can go on later.
 """
 
+from typing import NamedTuple
+
 import numpy as np
+from scipy import sparse
 
 from skreg._block import certify_block
 from skreg._losses import HalfSquaredError
@@ -18,7 +22,6 @@ from skreg._row_steps import BlockRowSteps
 from skreg._solvers import Solution, run
 from skreg._state import SGDSettings, SGDState
 from skreg._svrg import SVRG
-from skreg._threads import single_threaded_blas
 from skreg._vectors import LANES
 
 # Moments, of sparse rows that are made dense, cost as many looks at dense rows as there are
@@ -47,30 +50,49 @@ _SETTINGS = SGDSettings(
 )
 
 
-@np.errstate(all="ignore")
-def follow(problem, penalties, stopping, generator, moments=None):
-    """Return a `Solution` for each of `penalties`, pairs (l1, l2), one after the other.
+class Passed(NamedTuple):
+    """A point that a path has passed."""
 
-    `moments` are those of the rows of the problem, if they are known.
+    penalty: tuple
+    coef: np.ndarray | sparse.csr_matrix
+    intercept: float
+
+    def packed(self):
+        """Return the point with sparse weights if most are 0."""
+        if 2 * np.count_nonzero(self.coef) >= len(self.coef):
+            return self
+        return self._replace(coef=sparse.csr_matrix(self.coef))
+
+    def dense(self):
+        """Return the point with an array of weights."""
+        if not sparse.issparse(self.coef):
+            return self
+        return self._replace(coef=self.coef.toarray().ravel())
+
+
+def follow(problem, penalties, stopping, generator, moments=None, passed=()):
+    """Yield a `Solution` for each of `penalties`, pairs (l1, l2), one after the other.
+
+    `moments` are those of the rows of the problem, if they are known. `passed` are the last
+    two points of a path that goes on, or as many as there are.
     """
-    with single_threaded_blas():
-        if moments is None and moments_pay(problem, len(penalties)):
-            moments = Moments.of(*problem[:4])
-        quadratic = None if moments is None else moments.objective(problem.fit_intercept)
-        n_quadratic = 0
-        if quadratic is not None:  # without a penalty, moments tell too little
-            n_quadratic = next(
-                (k for k, pair in enumerate(penalties) if not any(pair)), len(penalties)
-            )
-        solutions = []
-        if n_quadratic:
-            solutions = _follow_quadratic(
-                quadratic, penalties[:n_quadratic], stopping, generator
-            )
-        if n_quadratic < len(penalties):
-            rest = penalties[n_quadratic:]
-            solutions += _follow_rows(problem, rest, stopping, generator)
-        return solutions
+    passed = [point.dense() for point in passed]
+    if moments is None and moments_pay(problem, len(penalties)):
+        moments = Moments.of(*problem[:4])
+    quadratic = None if moments is None else moments.objective(problem.fit_intercept)
+    if quadratic is not None:
+        # Without a penalty, which comes last, moments tell too little.
+        penalized = [penalty for penalty in penalties if any(penalty)]
+        yield from _follow_quadratic(quadratic, penalized, stopping, generator, passed)
+        passed, penalties = (), penalties[len(penalized) :]
+    if not penalties:
+        return
+    null = null_model(problem)
+    if all(map(any, penalties)):  # features that no row has may be left out from the start
+        problem = problem._replace(l1=penalties[0][0], l2=penalties[0][1])
+    together = _rows_serve_together(problem, penalties, stopping.tol * null.objective)
+    follow_rows = _follow_together if together else _follow_rows
+    yield from follow_rows(problem, penalties, stopping, null, generator, passed)
 
 
 def moments_pay(problem, n_penalties):
@@ -81,37 +103,30 @@ def moments_pay(problem, n_penalties):
     return isinstance(problem.loss, HalfSquaredError) and n_features <= most
 
 
-def _follow_quadratic(quadratic, penalties, stopping, generator):
-    solutions, coef = [], np.zeros(quadratic.n_features)
+def _follow_quadratic(quadratic, penalties, stopping, generator, passed):
+    coef = passed[-1].coef if passed else np.zeros(quadratic.n_features)
     target = stopping.tol * quadratic.null
     for l1, l2 in penalties:
         coef, certificate = quadratic.minimize(l1, l2, coef, target)
         intercept = quadratic.intercept(coef)
         state = SGDState.start(coef, intercept, generator)
         converged = bool(certificate.distance <= target)
-        solutions.append(
-            Solution(coef, intercept, 1, converged, certificate, {}, state, None)
-        )
-    return solutions
+        yield Solution(coef, intercept, 1, converged, certificate, {}, state, None)
 
 
-def _follow_rows(problem, penalties, stopping, generator):
-    null = null_model(problem)
-    if all(map(any, penalties)):  # features that no row has may be left out from the start
-        problem = problem._replace(l1=penalties[0][0], l2=penalties[0][1])
-    if _rows_serve_together(problem, penalties, stopping.tol * null.objective):
-        return _follow_together(problem, penalties, stopping, null, generator)
-    start = SGDState.start(np.zeros(problem.n_features), 0.0, generator)
-    descent = SVRG(problem, _SETTINGS, start)
-    solutions = []
-    for k, (l1, l2) in enumerate(penalties):
-        descent.turn_to(l1, l2)
-        if k > 1 and l1 > 0.0:
-            way = way_between(*penalties[k - 2 : k + 1])
+def _follow_rows(problem, penalties, stopping, null, generator, passed):
+    start = passed[-1][1:] if passed else (np.zeros(problem.n_features), 0.0)
+    descent = SVRG(problem, _SETTINGS, SGDState.start(*start, generator))
+    for penalty in penalties:
+        descent.turn_to(*penalty)
+        if len(passed) > 1 and penalty[0] > 0.0:
+            way = way_between(*(point.penalty for point in passed), penalty)
             if way > 0.0:
-                descent.try_weights(*extrapolate(*solutions[-2:], way))
-        solutions.append(run(descent, stopping, null))
-    return solutions
+                descent.start(null.intercept)
+                descent.try_weights(*extrapolate(*passed, way))
+        solution = run(descent, stopping, null)
+        passed = [*passed[-1:], Passed(penalty, solution.coef, solution.intercept)]
+        yield solution
 
 
 def way_between(first, second, third):
@@ -141,7 +156,7 @@ def _rows_serve_together(problem, penalties, target):
     return strong and many and isinstance(problem.X, CSR) and 0.0 < target < np.inf
 
 
-def _follow_together(problem, penalties, stopping, null, generator):
+def _follow_together(problem, penalties, stopping, null, generator, passed):
     """Take steps on rows for `LANES` penalties at once, and finish one by one.
 
     Each block starts from the last weights of the one before.
@@ -151,11 +166,13 @@ def _follow_together(problem, penalties, stopping, null, generator):
         checked_row_norms(problem.X, problem.rows),
     )
     coef, intercept, view = np.zeros(part.problem.n_features), null.intercept, None
-    target, solutions = stopping.tol * null.objective, []
+    if passed:
+        coef, intercept = part.restrict(passed[-1].coef), passed[-1].intercept
+    target = stopping.tol * null.objective
     for first in range(0, len(penalties), LANES):
         group = penalties[first : first + LANES]
         problems = [part.problem._replace(l1=l1, l2=l2) for l1, l2 in group]
-        if first > 0:
+        if first > 0 or passed:
             view = look(problems[0], coef, intercept, None)
         steps = BlockRowSteps(problems, coef, intercept, view, norms, True, generator)
         n_turns = min(_TURNS, stopping.max_iter)
@@ -171,8 +188,7 @@ def _follow_together(problem, penalties, stopping, null, generator):
                 descent = SVRG(problem._replace(l1=l1, l2=l2), _SETTINGS, state)
                 solution = run(descent, stopping, null)
                 coef, intercept = part.restrict(solution.coef), solution.intercept
-            solutions.append(solution)
-    return solutions
+            yield solution
 
 
 def _best_of_turns(steps, problems, n_turns, first_gap, target):

@@ -298,7 +298,8 @@ class Newton:
             every = len(problem.rows) // self._n_sampled
             self._matrix = np.zeros((len(self.coef) + 1,) * 2)
             add_gram(problem.X, *self._row_curvatures(every), self._matrix)
-            check_squares(self._matrix.diagonal()[:-1], problem.X, problem.rows)
+            of_features = self._matrix.diagonal()[:-1] / self._matrix[-1, -1]
+            check_squares(of_features, problem.X, problem.rows)
             mirror(self._matrix)
         matrix, gradient = self._matrix, self.view.gradient
         hessian, slopes = matrix[:-1, :-1].copy(), gradient[:-1]

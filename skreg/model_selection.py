@@ -3,8 +3,6 @@
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import Parallel, delayed
-from scipy.stats import rankdata
 from sklearn.base import (
     ClassifierMixin,
     RegressorMixin,
@@ -14,8 +12,9 @@ from sklearn.base import (
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_method_params, check_is_fitted
 
+from skreg._candidates import Candidates
 from skreg._classifier import (
     SGDRegularizedClassifier,
     check_two_classes,
@@ -23,24 +22,21 @@ from skreg._classifier import (
     one_against_all,
     places_of,
 )
+from skreg._coef_path import FORMS, CoefPath
 from skreg._estimator import unchanged_on_error
-from skreg._folds import Fold, Paths, Scorer, stack
+from skreg._folds import Fold, Paths, walk
+from skreg._grids import check_alphas, strengths_of, warn_of_end
 from skreg._hints import SEARCH_PARAMETERS, WithHints
 from skreg._inputs import check_held_out
 from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, make_loss
 from skreg._matrices import as_rows
 from skreg._order import generator_state
 from skreg._regressor import SGDRegularizedRegressor
+from skreg._routing import SearchRouter
+from skreg._scoring import Scorer, mean_loss, scorer_of
 from skreg._solvers import Stopping
-from skreg.path import (
-    GRID,
-    SMOOTH_LOSSES,
-    STOPPING,
-    check_alphas,
-    grid_of,
-    strengths_of,
-    warn_of,
-)
+from skreg._threads import single_threaded_blas
+from skreg.path import GRID, SMOOTH_LOSSES, STOPPING, grid_of, warn_of
 
 # What the chosen model knows of itself, and the search shows.
 _SHARED = (
@@ -56,10 +52,7 @@ _SHARED = (
 )
 
 
-_ONE_FOLD = "selection='1se' needs at least two folds."
-
-
-class _RegularizedCV(WithHints):
+class _RegularizedCV(SearchRouter, WithHints):
     """The search that both estimators share."""
 
     _hints_of_names = SEARCH_PARAMETERS
@@ -73,6 +66,7 @@ class _RegularizedCV(WithHints):
         "selection": [StrOptions({"min", "1se"})],
         "fit_intercept": ["boolean"],
         "epsilon": [Interval(Real, 0, None, closed="left")],
+        "store_path": [StrOptions(set(FORMS)), None],
         "n_jobs": [None, Integral],
         **STOPPING,
     }
@@ -82,9 +76,20 @@ class _RegularizedCV(WithHints):
         tags.input_tags.sparse = True
         return tags
 
+    @property
+    def penalty(self):
+        """The name of the penalty: "l1", "l2" or "elasticnet".
+
+        By this `SelectFromModel` knows that weights which are not 0 were selected.
+        """
+        ratios = np.unique(getattr(self, "l1_ratio_", self.l1_ratio)).tolist()
+        return {(1.0,): "l1", (0.0,): "l2"}.get(tuple(ratios), "elasticnet")
+
     @_fit_context(prefer_skip_nested_validation=True)
     @unchanged_on_error
-    def fit(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
+    def fit(
+        self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None, **params
+    ):
         """Choose `alpha_` and `l1_ratio_`, and fit all rows with them.
 
         Parameters
@@ -101,6 +106,9 @@ class _RegularizedCV(WithHints):
             Features of rows to score on instead of `cv`; all of `X` is then learned from.
         y_val : array-like of shape (n_val,), default=None
             Targets of the rows of `X_val`.
+        **params : dict
+            With ``enable_metadata_routing=True``, what else `cv` and `scoring` have
+            requested.
 
         Returns
         -------
@@ -110,61 +118,56 @@ class _RegularizedCV(WithHints):
         Raises
         ------
         ValueError
-            If the input is malformed or not finite, no score is a number, or the rows of a
-            training fold lack a class.
+            If the input is malformed or not finite, no score is a number, or no fold has
+            training rows of all classes.
 
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If not all alphas of the final path came to their target.
+            If not all alphas of the final path came to their target, the best of given
+            alphas is the first or the last one, or a default grid has no end.
+        UserWarning
+            If folds are left out of the scores.
         """
         model = self._model()
         X, y, weights = model._check(X, y, sample_weight, reset=True)
+        given = None if sample_weight is None else weights
+        routed = self.route("fit", sample_weight=given, groups=groups, **params)
         codes = self._encode(model, y, weights)
         train_weights = self._train_weights(model, weights, y)
         if X_val is not None or y_val is not None:
             folds = [self._given_fold(model, X_val, y_val, train_weights)]
         else:
-            scored = None if sample_weight is None else weights
-            folds = self._folds(model, X, y, codes, weights, scored, groups)
+            folds = self._folds(model, X, y, codes, weights, given, routed)
         paths = Paths(
             as_rows(X),
             self._targets(model, codes),
             make_loss(model.loss, model.epsilon),
             self.fit_intercept,
             Stopping(self.max_iter, self.tol, 0, 0),
-            generator_state(self.random_state),
+            generator_state(0 if self.random_state is None else self.random_state),
         )
         ratios, grids = self._grids(paths.problems(train_weights))
         paths.measure(train_weights, len(grids[0]) * len(ratios) * (1 + len(folds)))
-        scores = self._scores(model, paths, folds, ratios, grids)
-        best_ratio, best = self._choose(scores)
-        ratio, alphas = ratios[best_ratio], grids[best_ratio]
-        outputs = paths(train_weights, strengths_of(alphas, ratio))
-        for solutions in outputs:
-            warn_of(solutions, alphas)
-        self._store(model, outputs, alphas, best, ratio, X.dtype)
-        self.alphas_ = np.array(grids) if np.ndim(self.l1_ratio) else grids[0]
-        self.cv_results_ = _results(scores, ratios, grids)
-        self.best_score_ = float(scores[best_ratio, best].mean())
-        return self
-
-    def _scores(self, model, paths, folds, ratios, grids):
-        """Return the scores in shape (n_l1_ratios, n_alphas, n_folds)."""
-        scorer = Scorer(self.scoring, model)
-
-        def visit(fold, ratio, alphas):
-            outputs = paths(fold.train_weights, strengths_of(alphas, ratio))
-            return scorer(fold, outputs, alphas, ratio)
-
-        jobs = (
-            delayed(visit)(fold, ratio, alphas)
-            for ratio, alphas in zip(ratios, grids, strict=True)
-            for fold in folds
+        default = isinstance(self.alphas, Integral)
+        scorer = Scorer(self.scoring, model, default)
+        grids, scores = walk(
+            paths, scorer, folds, ratios, grids, self.tol if default else None, self.n_jobs
         )
-        scores = Parallel(n_jobs=self.n_jobs, require="sharedmem")(jobs)
-        scores = np.where(np.isfinite(scores), scores, np.nan)
-        return scores.reshape(len(ratios), len(folds), -1).swapaxes(1, 2)
+        found = Candidates(ratios, grids, scores)
+        best_ratio, best = found.choose(self.selection)
+        found.warn_of_gaps(folds, getattr(model, "classes_", []))
+        ratio, alphas = ratios[best_ratio], grids[best_ratio]
+        converged, is_null = self._refit(
+            model, paths, train_weights, X, alphas, ratio, best
+        )
+        warn_of(converged, alphas, stacklevel=5)
+        if not default:
+            warn_of_end(alphas, found.means[best_ratio], is_null)
+        self.alphas_ = np.array(grids) if np.ndim(self.l1_ratio) else grids[0]
+        self.cv_results_ = found.results()
+        self.best_score_ = float(found.means[best_ratio, best])
+        return self
 
     def _grids(self, problems):
         """Return the values of l1_ratio, and alphas for each."""
@@ -181,32 +184,39 @@ class _RegularizedCV(WithHints):
             grids = [check_alphas(self.alphas)] * len(ratios)
         return ratios, grids
 
-    def _folds(self, model, X, y, codes, weights, scored, groups):
+    def _folds(self, model, X, y, codes, weights, scored, routed):
         """Return the folds of `cv`; `scored` are weights of rows in scores, or None."""
-        classes = np.unique(codes[self._train_weights(model, weights, y) > 0.0])
+        of_splitter, of_scorer = routed
+        counts = self._train_weights(model, weights, y) > 0.0
         folds = []
-        for train, test in self._split(X, y, weights, groups):
+        for train, test in self._split(X, y, weights, of_splitter):
             kept = np.zeros(len(y))
             np.add.at(kept, train, weights[train])  # rows may come several times
             test = test[weights[test] > 0.0]
-            if not kept.any() or not len(test):
-                raise ValueError("cv has a fold whose rows all have weight 0.")
-            kept = self._train_weights(model, kept, y)
-            if is_classifier(self) and len(np.unique(codes[kept > 0.0])) < len(classes):
-                raise ValueError(
-                    "cv has a training fold without rows of some class. Use fewer folds, "
-                    "or StratifiedKFold."
-                )
+            if not kept.any():
+                raise ValueError("cv has a training fold whose rows all have weight 0.")
+            if not len(test):  # of rows that do not exist
+                continue
+            lacking = self._lacking(model, codes[counts], codes[counts & (kept > 0.0)])
+            if not lacking:
+                kept = self._train_weights(model, kept, y)
             test_weights = None if scored is None else scored[test]
+            metadata = _check_method_params(X, of_scorer, indices=test)
             targets = self._targets(model, codes[test])
-            folds.append(Fold(kept, X, test, y[test], test_weights, targets))
+            folds.append(
+                Fold(kept, lacking, X, test, y[test], test_weights, targets, metadata)
+            )
         if not folds:
-            raise ValueError("cv has no folds.")
-        if self.selection == "1se" and len(folds) < 2:
-            raise ValueError(_ONE_FOLD)
+            raise ValueError("cv has no folds with test rows of positive weight.")
+        if all(fold.lacking for fold in folds):
+            raise ValueError(
+                "cv has a training fold without rows of some class, "
+                f"{folds[0].lacking[0]!r}, and no fold is better. Use fewer folds, or "
+                "StratifiedKFold."
+            )
         return folds
 
-    def _split(self, X, y, weights, groups):
+    def _split(self, X, y, weights, metadata):
         """Yield the places of training and of test rows.
 
         A number of folds counts rows of positive weight only. Splitters and given places
@@ -217,50 +227,65 @@ class _RegularizedCV(WithHints):
             rows = np.flatnonzero(weights)
             y = y[rows]
         cv = check_cv(self.cv, y, classifier=is_classifier(self))
-        for train, test in cv.split(X[: len(y)], y, groups):
+        for train, test in cv.split(X[: len(y)], y, **metadata):
             yield rows[train], rows[test]
 
     def _given_fold(self, model, X_val, y_val, train_weights):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together.")
-        if self.selection == "1se":
-            raise ValueError(_ONE_FOLD)
         numeric = not is_classifier(self)
         X_val, y_val = check_held_out(model, X_val, y_val, numeric=numeric)
-        targets = self._targets(model, self._encode_validation(model, y_val))
-        return Fold(train_weights, X_val, slice(None), y_val, None, targets)
+        targets = self._targets(model, self._encode_validation(model, y_val, "y_val"))
+        return Fold(train_weights, [], X_val, slice(None), y_val, None, targets, {})
 
-    def _choose(self, scores):
-        """Return the places of the chosen l1_ratio and alpha.
+    def _refit(self, model, paths, weights, X, alphas, ratio, best):
+        """Fit all rows along the path, and store the chosen model and what is asked for.
 
-        `scores` has shape (n_l1_ratios, n_alphas, n_folds). Of equal scores the first
-        counts: the largest alpha.
+        Return whether each alpha came to its target, and whether the first is too large for
+        any weight.
         """
-        means = scores.mean(axis=2)
-        if np.isnan(means).all():
-            raise ValueError("scoring returned no number for any alpha on all folds.")
-        best = np.nanargmax(means)
-        ratio_index, alpha_index = np.unravel_index(best, means.shape)
-        if self.selection == "1se":
-            n_folds = scores.shape[2]
-            error = scores[ratio_index, alpha_index].std(ddof=1) / np.sqrt(n_folds)
-            good = means[ratio_index] >= means[ratio_index, alpha_index] - error
-            alpha_index = np.flatnonzero(good)[0]
-        return int(ratio_index), int(alpha_index)
+        path, converged = None, []
+        if self.store_path is not None:
+            n_outputs = len(paths.problems(weights))
+            path = CoefPath(self.store_path, X, n_outputs, len(alphas))
+        with single_threaded_blas(), np.errstate(all="ignore"):
+            for k, outputs in enumerate(paths(weights, strengths_of(alphas, ratio))):
+                converged.append(all(solution.converged for solution in outputs))
+                if k == 0:
+                    is_null = not any(solution.coef.any() for solution in outputs)
+                if path is not None:
+                    path.append(outputs)
+                if k == best:
+                    model.set_params(alpha=float(alphas[k]), l1_ratio=ratio)
+                    model._store_solutions(outputs, X.dtype)
+                    if path is None:
+                        break
+        self._store(model, path)
+        return converged, is_null
 
-    def _store(self, model, outputs, alphas, index, ratio, dtype):
-        model.set_params(alpha=float(alphas[index]), l1_ratio=ratio)
-        model._store_solutions([solutions[index] for solutions in outputs], dtype)
+    def _store(self, model, path):
         self.best_estimator_ = model
-        self.alpha_, self.l1_ratio_ = model.alpha, ratio
-        coefs, intercepts = stack(outputs)
-        single = len(coefs) == 1
-        self.coef_path_ = coefs[0] if single else coefs
-        self.intercept_path_ = intercepts[0] if single else intercepts
-        for name in _SHARED:
+        self.alpha_, self.l1_ratio_ = model.alpha, model.l1_ratio
+        for name in (*_SHARED, "coef_path_", "intercept_path_"):
             self.__dict__.pop(name, None)
+        if path is not None:
+            self.coef_path_, self.intercept_path_ = path.attributes()
+        for name in _SHARED:
             if hasattr(model, name):
                 setattr(self, name, getattr(model, name))
+
+    def _score(self, X, y, sample_weight, params):
+        """Return the score by `scoring`, which is not None."""
+        check_is_fitted(self)
+        model = self.best_estimator_
+        if self.scoring != "loss":
+            _, metadata = self.route("score", sample_weight=sample_weight, **params)
+            return scorer_of(self.scoring, model)(model, X, y, **metadata)
+        X, y, weights = model._check(X, y, sample_weight, reset=False)
+        targets = self._targets(model, self._encode_validation(model, y, "y"))
+        raw = np.ascontiguousarray(model._raw_predictions(X).T)
+        loss = make_loss(model.loss, model.epsilon)
+        return -float(mean_loss(loss, targets, weights, raw))
 
     def predict(self, X):
         """Predict with the chosen model.
@@ -279,28 +304,34 @@ class _RegularizedCV(WithHints):
         return self.best_estimator_.predict(X)
 
 
-def _results(scores, ratios, grids):
-    """Return scores of shape (n_l1_ratios, n_alphas, n_folds) as `GridSearchCV` does."""
-    flat = scores.reshape(-1, scores.shape[2])
-    alphas = np.ravel(grids)
-    of_alpha = np.repeat(ratios, len(grids[0]))
-    means = flat.mean(axis=1)
-    ranks = rankdata(-np.nan_to_num(means, nan=-np.inf), method="min").astype(np.int32)
-    return {
-        "param_alpha": alphas,
-        "param_l1_ratio": of_alpha,
-        "params": [
-            {"alpha": alpha, "l1_ratio": ratio}
-            for alpha, ratio in zip(alphas.tolist(), of_alpha.tolist(), strict=True)
-        ],
-        **{f"split{k}_test_score": column for k, column in enumerate(flat.T)},
-        "mean_test_score": means,
-        "std_test_score": flat.std(axis=1),
-        "rank_test_score": ranks,
-    }
+class _ScoreMixin:
+    """The score by `scoring`, where it is given."""
+
+    def score(self, X, y, sample_weight=None, **params):
+        """Return the score of the chosen model on given rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Targets or labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        **params : dict
+            With ``enable_metadata_routing=True``, what else `scoring` has requested.
+
+        Returns
+        -------
+        float
+            The score by `scoring`; with None R2 or the accuracy.
+        """
+        if self.scoring is not None:
+            return self._score(X, y, sample_weight, params)
+        return super().score(X, y, sample_weight, **params)
 
 
-class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
+class SGDRegularizedRegressorCV(_ScoreMixin, RegressorMixin, _RegularizedCV):
     r"""Linear regression whose alpha is chosen by cross-validation.
 
     For every fold the whole path of alphas is fitted, each fit going on from the one
@@ -316,15 +347,19 @@ class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
         Share of L1 in the penalty, or several to choose from.
     alphas : int or array-like of floats, default=100
         Strengths of the penalty to choose from, 0 (no penalty) included, or how many of
-        them, from `alpha_max` of all rows down to `eps` times it.
+        them, those of `alpha_grid` on all rows. Such a grid goes on downwards, at the same
+        spacing, while the best loss of held-out rows in its last decade and a half is more
+        than .1 % below the best before, for ten decades at most. If `l1_ratio` is a list,
+        grids go on together.
     eps : float, default=1e-3
-        The smallest alpha over the largest if `alphas` is a number.
+        That of `alpha_grid`: how far down a grid reaches at first if `alphas` is a number.
     cv : int, splitter or iterable, default=None
         Folds, as in `GridSearchCV`; None means 5. A number of folds counts rows of positive
         weight only.
     scoring : str, callable or None, default=None
-        Name or function of the score, as in `GridSearchCV`. None is R2, "loss" minus the
-        mean of `loss` without the penalty.
+        Name or function of the score by which to choose, as in `GridSearchCV`. None is
+        minus the mean of `loss` without the penalty; "loss" is the same by name. The method
+        `score` uses it, too, but with None returns R2.
     selection : {"min", "1se"}, default="min"
         "min" takes the alpha of the least error, that is, the best mean score; the largest
         of equals. "1se" takes the largest alpha whose mean score is within one standard
@@ -339,10 +374,16 @@ class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
         intercept-only model.
     epsilon : float, default=0.1
         Parameter of the losses that have one.
+    store_path : {"auto", "dense", "sparse"} or None, default="auto"
+        How to keep the weights of all alphas in `coef_path_`: as an array, as a SciPy CSC
+        matrix, or not at all, which also ends the
+        last path at the chosen alpha. "auto" is sparse if `X` is sparse and has fewer
+        values than the array would have.
     n_jobs : int, default=None
         Threads for the paths of the folds.
     random_state : int, RandomState instance or None, default=None
-        Order of rows, where steps on rows are taken. The folds have their own.
+        Order of rows, where steps on rows are taken; None is the same order in each fit, so
+        that luck does not choose between alphas that are as good. The folds have their own.
 
     Attributes
     ----------
@@ -354,12 +395,13 @@ class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
         Weights.
     intercept_ : ndarray of shape (1,)
         Intercept.
-    coef_path_ : ndarray of shape (n_features, n_alphas)
+    coef_path_ : ndarray or CSC matrix of shape (n_features, n_alphas)
         Weights of all alphas, with `l1_ratio_`, on all rows.
     intercept_path_ : ndarray of shape (n_alphas,)
         Their intercepts.
     cv_results_ : dict of arrays
-        Scores of all candidates, with the keys of `GridSearchCV`.
+        Scores of all candidates, with the keys of `GridSearchCV`. Folds that were left out
+        have NaN.
     best_score_ : float
         Mean score of the chosen candidate.
     best_estimator_ : SGDRegularizedRegressor
@@ -414,6 +456,7 @@ class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
         max_iter=1000,
         tol=1e-5,
         epsilon=0.1,
+        store_path="auto",
         n_jobs=None,
         random_state=None,
     ):
@@ -428,6 +471,7 @@ class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
         self.max_iter = max_iter
         self.tol = tol
         self.epsilon = epsilon
+        self.store_path = store_path
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -445,8 +489,11 @@ class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
     def _encode(self, model, y, weights):
         return y
 
-    def _encode_validation(self, model, y):
+    def _encode_validation(self, model, y, name):
         return y
+
+    def _lacking(self, model, codes, some):
+        return []
 
     def _targets(self, model, codes):
         return [codes]
@@ -455,7 +502,7 @@ class SGDRegularizedRegressorCV(RegressorMixin, _RegularizedCV):
         return weights
 
 
-class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
+class SGDRegularizedClassifierCV(_ScoreMixin, ClassifierMixin, _RegularizedCV):
     r"""Linear classification whose alpha is chosen by cross-validation.
 
     For every fold the whole path of alphas is fitted, each fit going on from the one
@@ -472,15 +519,20 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
         Share of L1 in the penalty, or several to choose from.
     alphas : int or array-like of floats, default=100
         Strengths of the penalty to choose from, 0 (no penalty) included, or how many of
-        them, from `alpha_max` of all rows down to `eps` times it.
+        them, those of `alpha_grid` on all rows. Such a grid goes on downwards, at the same
+        spacing, while the best loss of held-out rows in its last decade and a half is more
+        than .1 % below the best before, for ten decades at most. If `l1_ratio` is a list,
+        grids go on together.
     eps : float, default=1e-3
-        The smallest alpha over the largest if `alphas` is a number.
+        That of `alpha_grid`: how far down a grid reaches at first if `alphas` is a number.
     cv : int, splitter or iterable, default=None
         Folds, as in `GridSearchCV`; None means 5, stratified. A number of folds counts rows
         of positive weight only.
     scoring : str, callable or None, default=None
-        Name or function of the score, as in `GridSearchCV`. None is the accuracy, "loss"
-        minus the mean of `loss` without the penalty (over all one-against-all problems).
+        Name or function of the score by which to choose, as in `GridSearchCV`. None is
+        minus the mean of `loss`, over all one-against-all problems, without the penalty and
+        without class weights; "loss" is the same by name. The method `score` uses it, too,
+        but with None returns the accuracy. Scorers are told all labels.
     selection : {"min", "1se"}, default="min"
         "min" takes the alpha of the least error, that is, the best mean score; the largest
         of equals. "1se" takes the largest alpha whose mean score is within one standard
@@ -496,10 +548,16 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, by which those of their rows are multiplied in the fits;
         "balanced" ones are those of the training rows.
+    store_path : {"auto", "dense", "sparse"} or None, default="auto"
+        How to keep the weights of all alphas in `coef_path_`: as an array, as a SciPy CSC
+        matrix (a list of them with more than two classes), or not at all, which also ends
+        the last path at the chosen alpha. "auto" is sparse if `X` is sparse and has fewer
+        values than the array would have.
     n_jobs : int, default=None
         Threads for the paths of the folds.
     random_state : int, RandomState instance or None, default=None
-        Order of rows, where steps on rows are taken. The folds have their own.
+        Order of rows, where steps on rows are taken; None is the same order in each fit, so
+        that luck does not choose between alphas that are as good. The folds have their own.
 
     Attributes
     ----------
@@ -513,13 +571,14 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
         Weights.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts.
-    coef_path_ : ndarray of shape (n_features, n_alphas)
+    coef_path_ : ndarray or CSC matrix of shape (n_features, n_alphas)
         Weights of all alphas, with `l1_ratio_`, on all rows. With more than two classes the
         shape is (n_classes, n_features, n_alphas).
     intercept_path_ : ndarray of shape (n_alphas,) or (n_classes, n_alphas)
         Their intercepts.
     cv_results_ : dict of arrays
-        Scores of all candidates, with the keys of `GridSearchCV`.
+        Scores of all candidates, with the keys of `GridSearchCV`. Folds that were left out
+        have NaN.
     best_score_ : float
         Mean score of the chosen candidate.
     best_estimator_ : SGDRegularizedClassifier
@@ -577,6 +636,7 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
         max_iter=1000,
         tol=1e-5,
         class_weight=None,
+        store_path="auto",
         n_jobs=None,
         random_state=None,
     ):
@@ -591,6 +651,7 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
         self.max_iter = max_iter
         self.tol = tol
         self.class_weight = class_weight
+        self.store_path = store_path
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -662,8 +723,12 @@ class SGDRegularizedClassifierCV(ClassifierMixin, _RegularizedCV):
         # Rows of weight 0 may have labels that are no classes.
         return np.searchsorted(model.classes_, y) % len(model.classes_)
 
-    def _encode_validation(self, model, y):
-        return places_of(y, model.classes_)
+    def _encode_validation(self, model, y, name):
+        return places_of(y, model.classes_, name)
+
+    def _lacking(self, model, codes, some):
+        """Return the classes that some rows lack, given by codes; all rows have them."""
+        return model.classes_[np.setdiff1d(codes, some)].tolist()
 
     def _targets(self, model, codes):
         return one_against_all(codes, len(model.classes_))

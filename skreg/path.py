@@ -12,16 +12,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from skreg._follow import follow
+from skreg._grids import check_alphas, grid_between, scales_of, strengths_of
 from skreg._inputs import check_data, check_labeled_data, check_weights
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
 from skreg._matrices import as_rows, mean_squares
-from skreg._numbers import as_numbers
 from skreg._objective import Problem, look, null_model, without_offset
 from skreg._order import generator_state
 from skreg._solvers import Stopping
+from skreg._threads import single_threaded_blas
 
-# Without L1 no alpha makes all weights 0. The grid is that of a little L1, as in glmnet.
-_LEAST_L1_RATIO = 1e-3
 # At the largest alpha, rounding must not move a weight.
 _MARGIN = 1e-10
 _ROUNDING = 8.0 * np.finfo(np.float64).eps
@@ -178,7 +177,13 @@ def alpha_grid(
     sample_weight=None,
     fit_intercept=True,
 ):
-    """Return alphas from `alpha_max` down to `eps` times it, in a geometric sequence.
+    r"""Return alphas in a geometric sequence around those of interest, in any units.
+
+    With :math:`l_1\text{-ratio} = 1` they go from `alpha_max` down to `eps` times it. The
+    L2 part of a penalty has another scale, that of the curvature of the loss, say B: at
+    ``alpha = B / (1 - l1_ratio)`` it is as strong as the loss is along the direction in
+    which the weights leave 0. The grid goes from the smaller of `alpha_max` and 100 times
+    this alpha down to `eps` times the smaller of the two.
 
     Parameters
     ----------
@@ -189,12 +194,11 @@ def alpha_grid(
     n_alphas : int, default=100
         Length of the grid.
     eps : float, default=1e-3
-        The smallest alpha over the largest, above 0 and below 1.
+        The smallest alpha over the smaller of the two scales, above 0 and below 1.
     loss : str, default="squared_error"
         Name of a smooth loss of the estimators.
     l1_ratio : float, default=1.0
-        Share of L1 in the penalty. Below 0.001, where no alpha makes all weights 0 or only
-        a huge one does, the grid is that of 0.001.
+        Share of L1 in the penalty, from 0 to 1.
     epsilon : float, default=0.1
         Parameter of the losses that have one.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -225,10 +229,15 @@ def alpha_grid(
 
 def grid_of(problems, n_alphas, eps, l1_ratio):
     """Return the alphas for problems that share a grid."""
-    largest = max(largest_slope(problem) for problem in problems)
-    # Where no feature is of use, any alpha will do.
-    largest = largest / max(l1_ratio, _LEAST_L1_RATIO) or np.finfo(float).resolution
-    return np.geomspace(largest, eps * largest, int(n_alphas))
+    of_l1 = of_l2 = least = np.inf
+    scales = [scales_of(problem) for problem in problems]
+    if l1_ratio > 0.0:
+        of_l1 = max(largest_slope(problem) for problem in problems) / l1_ratio
+        least = min(one.least_l1 for one in scales) / l1_ratio
+    if l1_ratio < 1.0:
+        of_l2 = max(one.l2 for one in scales) / (1.0 - l1_ratio)
+        least = min(least, *(one.least_l2 / (1.0 - l1_ratio) for one in scales))
+    return grid_between(of_l1, of_l2, least, n_alphas, eps)
 
 
 @validate_params(
@@ -274,7 +283,7 @@ def regularization_path(
     n_alphas : int, default=100
         Length of the grid if `alphas` is None.
     eps : float, default=1e-3
-        The smallest alpha over the largest if `alphas` is None.
+        That of `alpha_grid` if `alphas` is None.
     loss : str, default="squared_error"
         Name of a smooth loss of the estimators.
     l1_ratio : float, default=1.0
@@ -333,30 +342,11 @@ def regularization_path(
     alphas = check_alphas(alphas)
     generator = generator_state(random_state)
     stopping = Stopping(max_iter, tol, 0, 0)
-    solutions = follow(problems[0], strengths_of(alphas, l1_ratio), stopping, generator)
-    warn_of(solutions, alphas)
+    penalties = strengths_of(alphas, l1_ratio)
+    with single_threaded_blas(), np.errstate(all="ignore"):
+        solutions = list(follow(problems[0], penalties, stopping, generator))
+    warn_of([solution.converged for solution in solutions], alphas)
     return path_of(solutions, alphas)
-
-
-def check_alphas(alphas):
-    """Return given alphas as floats, the largest first."""
-    alphas = np.atleast_1d(as_numbers(alphas, "alphas")).astype(np.float64)
-    if alphas.ndim != 1 or not alphas.size:
-        raise ValueError(
-            f"alphas must be numbers in one dimension, not of shape {alphas.shape}."
-        )
-    bad = np.flatnonzero(~((alphas >= 0.0) & (alphas < np.inf)))
-    if bad.size:
-        raise ValueError(
-            f"alphas must be finite numbers of at least 0, but alphas[{bad[0]}] is "
-            f"{alphas[bad[0]]:g}."
-        )
-    return np.sort(alphas)[::-1]
-
-
-def strengths_of(alphas, l1_ratio):
-    """Return the pairs (l1, l2) of alphas."""
-    return [(alpha * l1_ratio, alpha * (1.0 - l1_ratio)) for alpha in alphas.tolist()]
 
 
 def path_of(solutions, alphas):
@@ -374,15 +364,15 @@ def path_of(solutions, alphas):
     )
 
 
-def warn_of(solutions, alphas):
+def warn_of(converged, alphas, stacklevel=4):
     """Warn of solutions that are not good enough."""
-    poor = [k for k, solution in enumerate(solutions) if not solution.converged]
-    if poor:
+    if not all(converged):
         warn(
-            f"{len(poor)} of {len(solutions)} alphas did not come to tol, the largest of "
-            f"them {alphas[poor[0]]:.3g}. Raise tol or max_iter, or scale the features.",
+            f"{converged.count(False)} of {len(converged)} alphas did not come to tol, the "
+            f"largest of them {alphas[converged.index(False)]:.3g}. Raise tol or max_iter, "
+            "or scale the features.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 

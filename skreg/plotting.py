@@ -1,11 +1,13 @@
 """Pictures of a search for alpha, as scikit-learn Displays; they need matplotlib."""
 
 import numpy as np
+from scipy import sparse
 from sklearn.pipeline import Pipeline
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
 _KINDS = ("alpha", "l1_norm")
+_LOSS = "minus the mean loss"
 # The legend names so many features, those with the largest weights.
 _MOST_NAMES = 12
 
@@ -26,6 +28,14 @@ def _against_alphas(ax, alphas):
     ax.set_xlabel("alpha")
 
 
+def _moving(coefs):
+    """Return which features have weights that are not 0, and an array of these weights."""
+    coefs = coefs.tocsr() if sparse.issparse(coefs) else np.asarray(coefs)
+    moving = np.unique(coefs.nonzero()[0])
+    some = coefs[moving]
+    return moving, some.toarray() if sparse.issparse(some) else some
+
+
 def _shown(alphas):
     """Return which alphas have a place on a logarithmic axis."""
     if not (alphas > 0.0).any():
@@ -42,7 +52,7 @@ class RegularizationPathDisplay:
     ----------
     alphas : ndarray of shape (n_alphas,)
         Strengths of the penalty, decreasing.
-    coefs : ndarray of shape (n_features, n_alphas)
+    coefs : ndarray or sparse matrix of shape (n_features, n_alphas)
         Weights.
     alpha : float, default=None
         A chosen alpha to mark, or None.
@@ -108,11 +118,13 @@ class RegularizationPathDisplay:
         Raises
         ------
         ValueError
-            If `output` is missing or not a class.
+            If `output` is missing or not a class, or the search has kept no path.
         """
         estimator, feature_names = _search_and_names(estimator)
+        if not hasattr(estimator, "coef_path_"):
+            raise ValueError("The search has kept no path; set store_path='auto'.")
         coefs = estimator.coef_path_
-        if coefs.ndim == 3:
+        if len(getattr(estimator, "classes_", [])) > 2:
             places = np.flatnonzero(estimator.classes_ == output)
             if not len(places):
                 raise ValueError(
@@ -175,13 +187,15 @@ class RegularizationPathDisplay:
             raise ValueError(f"against must be one of {_KINDS}, not {against!r}.")
         self.ax_ = _axes(ax)
         self.figure_ = self.ax_.figure
-        alphas, coefs = np.asarray(self.alphas), np.asarray(self.coefs)
+        alphas = np.asarray(self.alphas)
+        moving, coefs = _moving(self.coefs)
         if against == "alpha":
             shown = _shown(alphas)
             alphas, coefs = alphas[shown], coefs[:, shown]
+            some = coefs.any(axis=1)
+            moving, coefs = moving[some], coefs[some]
         places = alphas if against == "alpha" else np.abs(coefs).sum(axis=0)
-        moving = np.flatnonzero(coefs.any(axis=1))
-        self.lines_ = self.ax_.plot(places, coefs[moving].T, **kwargs)
+        self.lines_ = self.ax_.plot(places, coefs.T, **kwargs)
         self.ax_.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
         self.ax_.set_ylabel("weight")
         if against == "alpha":
@@ -193,7 +207,7 @@ class RegularizationPathDisplay:
             chosen = places[np.argmax(alphas == self.alpha)]
             self.ax_.axvline(chosen, color="black", linestyle="--", linewidth=1.0)
         if self.feature_names is not None and len(moving):
-            largest = np.argsort(-np.abs(coefs[moving]).max(axis=1))[:_MOST_NAMES]
+            largest = np.argsort(-np.abs(coefs).max(axis=1))[:_MOST_NAMES]
             for k in np.sort(largest):
                 self.lines_[k].set_label(self.feature_names[moving[k]])
             beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
@@ -286,14 +300,14 @@ class CVCurveDisplay:
         alphas, place = _alphas_of(estimator)
         rows = slice(place * len(alphas), (place + 1) * len(alphas))
         folds = [name for name in results if name.startswith("split")]
+        scores = np.column_stack([results[fold][rows] for fold in folds])
+        left_out = np.isnan(scores).all(axis=0)
         name = estimator.scoring if isinstance(estimator.scoring, str) else "score"
-        if estimator.scoring is None:
-            name = "accuracy" if hasattr(estimator, "classes_") else "R2"
         display = cls(
             alphas=alphas,
-            scores=np.column_stack([results[fold][rows] for fold in folds]),
+            scores=scores[:, ~left_out],
             alpha=estimator.alpha_,
-            score_name="minus the mean loss" if name == "loss" else name,
+            score_name=_LOSS if estimator.scoring in (None, "loss") else name,
         )
         return display.plot(ax=ax, **kwargs)
 
@@ -357,7 +371,7 @@ def _search_and_names(estimator):
         steps_before.append(estimator[:-1])
         estimator = estimator[-1]
     check_is_fitted(estimator)
-    if not hasattr(estimator, "cv_results_") or not hasattr(estimator, "coef_path_"):
+    if not hasattr(estimator, "cv_results_") or not hasattr(estimator, "alphas_"):
         raise TypeError(
             "A Display is drawn from an SGDRegularizedRegressorCV or "
             f"SGDRegularizedClassifierCV, not from {type(estimator).__name__}."

@@ -310,7 +310,7 @@ def test_weights_and_intercepts_of_objectives_are_numbers():
         ([1.0, -2.0], r"alphas\[1\] is -2"),
         ([1.0, 2.0, np.nan], r"alphas\[2\] is nan"),
         ([np.inf, 1.0], r"alphas\[0\] is inf"),
-        (["a"], "alphas holds text"),
+        (["a"], r"alphas\[0\] is 'a'"),
         ([[1.0, 2.0]], "one dimension"),
         ([], "one dimension"),
     ],

@@ -1,4 +1,6 @@
 import pickle
+import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -6,9 +8,24 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import ElasticNetCV, Lasso, LassoCV
-from sklearn.metrics import make_scorer, mean_absolute_error
-from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit
+from sklearn.metrics import (
+    log_loss,
+    make_scorer,
+    mean_absolute_error,
+    r2_score,
+    roc_auc_score,
+)
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneOut,
+    PredefinedSplit,
+    StratifiedKFold,
+    check_cv,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -51,8 +68,10 @@ def test_scores_are_those_of_independent_fits(rng, loss, weighted, storage):
     X, y = make_data(rng, loss)
     s = rng.random(120) * (rng.random(120) < 0.9) if weighted else None
     cv = list(KFold(3).split(X))
-    model = search(loss, cv=cv, l1_ratio=[0.5, 1.0]).fit(storage(X), y, sample_weight=s)
-    assert model.alphas_.shape == (2, 6)
+    score = "accuracy" if loss in CLASSIFICATION_LOSSES else "r2"
+    model = search(loss, cv=cv, l1_ratio=[0.5, 1.0], scoring=score)
+    model.fit(storage(X), y, sample_weight=s)
+    assert model.alphas_.shape == (2, model.coef_path_.shape[1])
     single = model.best_estimator_
     results = model.cv_results_
     for k in (0, 3, 7, 11):
@@ -123,7 +142,8 @@ def test_one_standard_error_takes_the_largest_alpha_that_is_nearly_as_good(diabe
 def test_several_classes_share_their_alpha(storage):
     X, y = load_iris(return_X_y=True)
     X = storage(StandardScaler().fit_transform(X))
-    model = search("log_loss", cv=3, class_weight="balanced").fit(X, y)
+    model = search("log_loss", cv=3, class_weight="balanced", scoring="accuracy")
+    model.fit(X, y)
     grid = GridSearchCV(
         SGDRegularizedClassifier(
             penalty="l1", tol=1e-9, class_weight="balanced"
@@ -133,8 +153,8 @@ def test_several_classes_share_their_alpha(storage):
     assert_allclose(
         model.cv_results_["mean_test_score"], grid.cv_results_["mean_test_score"]
     )
-    assert model.coef_path_.shape == (3, 4, 6)
-    assert model.intercept_path_.shape == (3, 6)
+    assert model.coef_path_.shape == (3, 4, len(model.alphas_))
+    assert model.intercept_path_.shape == (3, len(model.alphas_))
     assert model.coef_.shape == (3, 4)
     assert_allclose(model.predict_proba(X).sum(axis=1), 1.0)
     assert_array_equal(model.decision_function(X).argmax(axis=1), model.predict(X))
@@ -146,7 +166,7 @@ def test_any_scoring_and_the_loss_itself(rng, loss):
     X, y = make_data(rng, loss)
     model = search(loss, cv=3, scoring="loss").fit(X, y)
     (train, test), *_ = KFold(3).split(X) if loss in ("squared_error", "huber") else [
-        *skreg.model_selection.check_cv(3, y, classifier=True).split(X, y)
+        *check_cv(3, y, classifier=True).split(X, y)
     ]  # fmt: skip
     part = clone(model.best_estimator_).set_params(alpha=model.alphas_[3])
     part.fit(X[train], y[train])
@@ -235,7 +255,7 @@ def test_features_that_are_constant_in_a_fold(rng):
     X[:, 4] = 1e7
     X[40:80, 4] += rng.normal(size=40)
     cv = list(KFold(3).split(X))
-    model = search("squared_error", cv=cv).fit(X, y)
+    model = search("squared_error", cv=cv, scoring="r2").fit(X, y)
     X[:, 4] -= 1e7  # the intercept makes up for it
     for fold, (train, test) in enumerate(cv):
         part = SGDRegularizedRegressor(penalty="l1", alpha=model.alphas_[4], tol=1e-9)
@@ -246,11 +266,11 @@ def test_features_that_are_constant_in_a_fold(rng):
 def test_bad_arguments_are_named(rng):
     X, y = make_data(rng, "squared_error")
     for name, value in {
-        "loss": "epsilon_insensitive", "l1_ratio": [[0.5]], "alphas": [-1.0],
+        "loss": "epsilon_insensitive", "l1_ratio": [[0.5]], r"alphas\[0\] is -1": [-1.0],
         "eps": 0.0, "scoring": "accurate", "selection": "max", "tol": -1.0,
     }.items():  # fmt: skip
         with pytest.raises(ValueError, match=name):
-            SGDRegularizedRegressorCV(**{name: value}).fit(X, y)
+            SGDRegularizedRegressorCV(**{name.split("\\")[0]: value}).fit(X, y)
     labels = np.repeat(["a", "b", "c"], 40)
     with pytest.raises(ValueError, match="training fold without rows of some class"):
         SGDRegularizedClassifierCV(cv=KFold(3)).fit(X, labels)
@@ -277,7 +297,7 @@ def test_bad_arguments_are_named(rng):
 def test_breast_cancer_agrees_with_a_grid_search():
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
-    model = SGDRegularizedClassifierCV(alphas=8, cv=3).fit(X, y)
+    model = SGDRegularizedClassifierCV(alphas=8, cv=3, scoring="accuracy").fit(X, y)
     grid = GridSearchCV(
         SGDRegularizedClassifier(penalty="l1", tol=1e-6), {"alpha": model.alphas_}, cv=3
     ).fit(X, y)
@@ -293,8 +313,8 @@ def test_a_value_out_of_all_scale_spoils_no_fold(rng, fit_intercept):
     X, y = make_data(rng, "squared_error")
     X[-1, 0] = 1e9
     cv = list(KFold(4).split(X))
-    model = search("squared_error", alphas=[0.1], cv=cv, fit_intercept=fit_intercept)
-    model.fit(X, y)
+    model = search("squared_error", alphas=[0.1], cv=cv, scoring="r2")
+    model.set_params(fit_intercept=fit_intercept).fit(X, y)
     for fold, (train, test) in enumerate(cv):
         lasso = Lasso(0.1, tol=1e-10, fit_intercept=fit_intercept).fit(X[train], y[train])
         score = model.cv_results_[f"split{fold}_test_score"][0]
@@ -323,7 +343,7 @@ def test_scorers_see_the_candidate_and_no_names(rng):
 def test_repeated_training_rows_count_and_rows_of_weight_zero_do_not(rng):
     X, y = make_data(rng, "squared_error")
     train, test = np.r_[np.zeros(9, dtype=int), np.arange(80)], np.arange(80, 120)
-    model = search("squared_error", cv=[(train, test)] * 2).fit(X, y)
+    model = search("squared_error", cv=[(train, test)] * 2, scoring="r2").fit(X, y)
     part = clone(model.best_estimator_).set_params(alpha=model.alphas_[3])
     score = part.fit(X[train], y[train]).score(X[test], y[test])
     assert_allclose(model.cv_results_["split1_test_score"][3], score, atol=1e-8)
@@ -349,6 +369,211 @@ def test_splitters_see_all_rows(rng):
 
 def test_folds_of_one_row_have_no_r2(rng):
     X, y = make_data(rng, "squared_error", n=21)
+    model = search("squared_error", cv=KFold(21), scoring="r2")
     with pytest.raises(ValueError, match="no number"):
-        search("squared_error", cv=KFold(20)).fit(X, y)
-    search("squared_error", cv=KFold(20), scoring="loss").fit(X, y)
+        model.fit(X, y)
+    assert not hasattr(model, "alpha_")
+    with pytest.warns(UserWarning, match="19 of 20 .* fold 1 has no defined score.*so on"):
+        model.set_params(cv=KFold(20)).fit(X, y)
+    assert np.isnan(model.cv_results_["split1_test_score"]).all()
+    assert np.isfinite(model.cv_results_["mean_test_score"]).all()
+    search("squared_error", cv=KFold(21)).fit(X, y)
+
+
+def test_rare_classes_are_found_without_a_name_for_the_score():
+    """The accuracy is best without weights; the loss is not."""
+    rng = np.random.default_rng(1)
+    w = np.r_[0.7, -0.5, 0.4, np.zeros(7)]
+    X = rng.normal(size=(700, 10))
+    y = rng.random(700) < 1 / (1 + np.exp(3 - X @ w))
+    model = SGDRegularizedClassifierCV().fit(X, y)
+    assert model.coef_.any()
+    assert model.alpha_ == clone(model).set_params(scoring="loss").fit(X, y).alpha_
+    assert not clone(model).set_params(scoring="accuracy").fit(X, y).coef_.any()
+
+
+def test_class_weights_are_not_in_the_score(rng):
+    X, y = make_data(rng, "log_loss")
+    s = rng.random(120)
+    alphas, cv = [0.1, 0.01, 0.001], list(KFold(3).split(X))
+    model = search("log_loss", alphas=alphas, cv=cv, class_weight={"yes": 5.0, "no": 1.0})
+    model.fit(X, y, sample_weight=s)
+    signs = np.where(y == "yes", 1.0, -1.0)
+    for fold, (train, test) in enumerate(cv):
+        part = clone(model.best_estimator_).set_params(alpha=0.01, tol=1e-10)
+        part.fit(X[train], y[train], sample_weight=s[train])
+        weights = part.coef_[0], part.intercept_[0]
+        loss = skreg.objective(
+            X[test], signs[test], *weights, loss="log_loss", sample_weight=s[test]
+        )
+        found = model.cv_results_[f"split{fold}_test_score"][1]
+        assert_allclose(found, -loss, rtol=1e-5)
+
+
+def test_one_row_may_be_left_out_at_a_time():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(24, 5))
+    y = X[:, 0] + rng.normal(size=24)
+    model = SGDRegularizedRegressorCV(cv=LeaveOneOut()).fit(X, y)
+    peer = LassoCV(alphas=100, cv=LeaveOneOut(), tol=1e-8).fit(X, y)
+    assert_allclose(model.alpha_, peer.alpha_, rtol=1e-6)
+    labels = np.where(y > 0.0, "b", "a")
+    classifier = SGDRegularizedClassifierCV(cv=LeaveOneOut()).fit(X, labels)
+    assert set(classifier.predict(X)) == {"a", "b"}
+    s = np.arange(24) % 4 * 1.0  # rows of weight 0 do not exist
+    one = SGDRegularizedRegressorCV(cv=LeaveOneOut()).fit(X, y, sample_weight=s)
+    two = SGDRegularizedRegressorCV(cv=LeaveOneOut())
+    two.fit(X[s > 0.0], y[s > 0.0], sample_weight=s[s > 0.0])
+    assert_allclose(one.coef_, two.coef_, atol=1e-12)
+
+
+def test_the_score_is_that_by_which_alpha_was_chosen():
+    rng = np.random.default_rng(17)
+    X = rng.normal(size=(200, 4))
+    y = X[:, 0] + rng.normal(size=200) > 1
+    s = rng.random(200)
+    model = SGDRegularizedClassifierCV(scoring="roc_auc").fit(X, y)
+    raw = model.decision_function(X)
+    assert model.score(X, y) == roc_auc_score(y, raw)
+    assert model.score(X, y, s) == roc_auc_score(y, raw, sample_weight=s)
+    assert_allclose(model.score(X, y), 0.867, atol=1e-3)
+    accuracy = model.set_params(scoring=None).fit(X, y).score(X, y)
+    assert accuracy == np.mean(model.predict(X) == y)
+    loss = skreg.objective(
+        X, np.where(y, 1.0, -1.0), model.coef_[0], model.intercept_[0], loss="log_loss",
+        sample_weight=s,
+    )  # fmt: skip
+    assert_allclose(model.set_params(scoring="loss").score(X, y, s), -loss)
+    with pytest.raises(ValueError, match="y holds 2"):
+        model.score(X, 2 * np.ones(200, dtype=int))
+    target = X[:, 0] + rng.normal(size=200)
+    regressor = SGDRegularizedRegressorCV(scoring="neg_mean_absolute_error")
+    regressor.fit(X, target)
+    errors = np.abs(regressor.predict(X) - target)
+    assert_allclose(regressor.score(X, target), -errors.mean())
+    r2 = r2_score(target, regressor.predict(X))
+    assert regressor.set_params(scoring=None).score(X, target) == r2
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+@pytest.mark.parametrize(
+    "scoring", ["neg_log_loss", "neg_brier_score", "f1_macro", "loss", None]
+)
+def test_scorers_know_classes_that_test_rows_lack(scoring):
+    rng = np.random.default_rng(6)
+    X, y = rng.normal(size=(60, 3)), np.array(list("a" * 35 + "b" * 22 + "c" * 3))
+    model = SGDRegularizedClassifierCV(alphas=10, scoring=scoring).fit(X, y)
+    if scoring == "neg_log_loss":
+        (train, test), *_ = StratifiedKFold(5).split(X, y)
+        assert "c" not in y[test]
+        part = clone(model.best_estimator_).set_params(alpha=model.alphas_[2], tol=1e-9)
+        proba = part.fit(X[train], y[train]).predict_proba(X[test])
+        expected = -log_loss(y[test], proba, labels=list("abc"))
+        found = model.cv_results_["split0_test_score"][2]
+        assert_allclose(found, expected, rtol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+def test_folds_without_a_defined_score_are_left_out():
+    rng = np.random.default_rng(6)
+    X, y = rng.normal(size=(60, 3)), np.array(list("a" * 35 + "b" * 22 + "c" * 3))
+    model = SGDRegularizedClassifierCV(alphas=10, scoring="roc_auc_ovr")
+    with pytest.warns(UserWarning, match="2 of 5 folds.*no test rows of class 'c'") as seen:
+        model.fit(X, y)
+    assert len([one for one in seen if "left out" in str(one.message)]) == 1
+    splits = np.array([model.cv_results_[f"split{k}_test_score"] for k in range(5)])
+    assert np.isnan(splits[:2]).all()
+    assert_allclose(model.cv_results_["mean_test_score"], splits[2:].mean(axis=0))
+    assert_allclose(model.cv_results_["std_test_score"], splits[2:].std(axis=0))
+    assert model.best_score_ == model.cv_results_["mean_test_score"].max()
+
+
+@pytest.mark.parametrize("scoring", [None, "accuracy", "roc_auc"])
+def test_training_folds_that_lack_a_class_are_left_out(rng, scoring):
+    X, y = rng.normal(size=(61, 3)), np.r_[np.arange(60) % 2, 2]
+    y = np.array(["no", "yes", "rare"])[y if scoring != "roc_auc" else np.minimum(y, 1)]
+    if scoring == "roc_auc":
+        y[:-1] = np.where(np.arange(60) < 30, "no", "yes")
+    cv = list(KFold(3, shuffle=True, random_state=0).split(X))
+    if scoring == "roc_auc":
+        cv[1] = np.arange(30), np.arange(30, 61)
+    model = SGDRegularizedClassifierCV(alphas=5, cv=cv, scoring=scoring)
+    name = "yes" if scoring == "roc_auc" else "rare"
+    with pytest.warns(UserWarning, match=f"1 of 3 .* no training rows of class '{name}'"):
+        model.set_params(class_weight="balanced").fit(X, y)
+    assert np.isfinite(model.best_score_)
+    assert len(model.classes_) == (2 if scoring == "roc_auc" else 3)
+    left = [np.isnan(model.cv_results_[f"split{k}_test_score"][0]) for k in range(3)]
+    few = [cv[np.argmax(left)], cv[np.argmin(left)]]
+    with pytest.raises(ValueError, match="at least two folds"):
+        model.set_params(cv=few, selection="1se").fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_class_without_weight_is_lacked_by_nobody(rng):
+    X, y = rng.normal(size=(90, 3)), np.arange(90) % 3
+    model = SGDRegularizedClassifierCV(alphas=5, cv=3, class_weight={0: 0.0, 1: 1, 2: 1})
+    assert np.isfinite(model.fit(X, y).best_score_)
+
+
+def test_selectors_keep_what_an_l1_model_keeps():
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(120, 12))
+    y = 5 * X[:, 0] + X[:, 1] + 0.5 * X[:, 2] + 0.3 * rng.normal(size=120)
+    for l1_ratio in (1.0, [1.0], [0.9, 1.0]):
+        selector = SelectFromModel(SGDRegularizedRegressorCV(l1_ratio=l1_ratio)).fit(X, y)
+        fitted = selector.estimator_
+        if fitted.l1_ratio_ == 1.0:
+            assert_array_equal(selector.get_support(), fitted.coef_ != 0.0)
+    selector = SelectFromModel(SGDRegularizedClassifierCV()).fit(X, y > 0.0)
+    assert selector.threshold_ == 1e-5
+    assert_array_equal(selector.get_support(), selector.estimator_.coef_[0] != 0.0)
+    for l1_ratio, name in [
+        (1, "l1"),
+        (0.0, "l2"),
+        (0.5, "elasticnet"),
+        ([0, 1], "elasticnet"),
+    ]:
+        assert SGDRegularizedRegressorCV(l1_ratio=l1_ratio).penalty == name
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_paths_are_kept_as_asked(rng, n_classes, storage):
+    X, y = rng.normal(size=(90, 5)), np.arange(90) % n_classes
+    models = {
+        form: SGDRegularizedClassifierCV(alphas=6, cv=3, store_path=form, random_state=0)
+        .fit(storage(X), y)
+        for form in ("auto", "dense", "sparse", None)
+    }  # fmt: skip
+    dense = models["dense"].coef_path_
+    assert_array_equal(models["auto"].coef_path_, dense)
+    kept = models["sparse"].coef_path_
+    kept = np.array([path.toarray() for path in (kept if n_classes > 2 else [kept])])
+    assert_array_equal(kept if n_classes > 2 else kept[0], dense)
+    assert not hasattr(models[None], "coef_path_")
+    assert not hasattr(models[None], "intercept_path_")
+    assert_array_equal(models[None].coef_, models["dense"].coef_)
+    models["dense"].set_params(store_path=None).fit(storage(X), y)
+    assert not hasattr(models["dense"], "coef_path_")
+
+
+def test_wide_sparse_data_need_no_dense_path():
+    X = sparse.random(300, 20000, density=0.002, format="csr", random_state=0)
+    y = np.random.default_rng(0).integers(0, 4, 300)
+    settings = {"alphas": np.geomspace(0.02, 0.002, 60), "cv": 2, "max_iter": 50}
+    model = SGDRegularizedClassifierCV(**settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, y)
+        tracemalloc.start()
+        model.fit(X, y)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    dense = 4 * 20000 * 60 * 8
+    assert all(sparse.issparse(path) for path in model.coef_path_)
+    assert [path.shape for path in model.coef_path_] == [(20000, 60)] * 4
+    assert peak < 0.6 * dense
+    best = int(np.argmax(model.alphas_ == model.alpha_))
+    chosen = [path[:, [best]].toarray()[:, 0] for path in model.coef_path_]
+    assert_array_equal(chosen, model.coef_)

@@ -65,7 +65,7 @@ def test_curve_shows_mean_band_and_both_rules(data):
     assert_allclose(path.vertices[:, 1].max(), (splits.mean(axis=0) + error).max())
     assert display.best_line_.get_xdata()[0] == models[0].alpha_
     assert display.one_se_line_.get_xdata()[0] == models[1].alpha_
-    assert display.ax_.get_ylabel() == "R2"
+    assert display.ax_.get_ylabel() == "minus the mean loss"
 
 
 def test_a_single_fold_has_no_band_and_zero_no_place(data):
@@ -109,9 +109,41 @@ def test_each_class_has_a_path(data):
     model = skreg.SGDRegularizedClassifierCV(alphas=5, cv=3).fit(X, labels)
     display = RegularizationPathDisplay.from_estimator(model, output=2)
     assert_array_equal(display.coefs, model.coef_path_[2])
+    assert CVCurveDisplay.from_estimator(model).ax_.get_ylabel() == "minus the mean loss"
+    model.set_params(scoring="accuracy").fit(X, labels)
     assert CVCurveDisplay.from_estimator(model).ax_.get_ylabel() == "accuracy"
     with pytest.raises(ValueError, match="output must be one of the classes"):
         RegularizationPathDisplay.from_estimator(model)
+
+
+@pytest.mark.parametrize("against", ["alpha", "l1_norm"])
+def test_sparse_paths_look_like_dense_ones(data, against):
+    X, y = data
+    model = skreg.SGDRegularizedRegressorCV(alphas=9, store_path="sparse").fit(X, y)
+    lines = [
+        RegularizationPathDisplay.from_estimator(
+            model.set_params(store_path=form).fit(X, y), against=against
+        ).lines_
+        for form in ("sparse", "dense")
+    ]
+    for one, two in zip(*lines, strict=True):
+        assert_array_equal(one.get_xydata(), two.get_xydata())
+    with pytest.raises(ValueError, match="store_path"):
+        RegularizationPathDisplay.from_estimator(
+            model.set_params(store_path=None).fit(X, y)
+        )
+
+
+def test_folds_that_were_left_out_are_not_drawn(rng):
+    X, y = rng.normal(size=(60, 3)), np.arange(60) % 2
+    y[:20] = 0
+    folds = [(np.arange(20), np.arange(20, 60))]
+    folds += [(np.arange(k, 60, 2), np.arange(1 - k, 60, 2)) for k in (0, 1)]
+    y[20:40] = rng.integers(2, size=20)
+    with pytest.warns(UserWarning, match="1 of 3 folds are left out"):
+        model = skreg.SGDRegularizedClassifierCV(alphas=9, cv=folds).fit(X, y)
+    display = CVCurveDisplay.from_estimator(model)
+    assert np.isfinite(display.line_.get_ydata()).all()
 
 
 def test_paths_without_a_search_and_names(data):

@@ -38,14 +38,17 @@ print(f"{X.shape[0]} rows, {X.shape[1]} features, {len(y_test)} rows to test on"
 # ------------------------------------------
 # The grid begins at `alpha_max`, where the last weight becomes 0. `GridSearchCV` fits fifty
 # models for each of ten folds. `SGDRegularizedRegressorCV` goes from each alpha to the
-# next, and for the squared error reads the rows of all folds only once.
+# next, and for the squared error reads the rows of all folds only once. It chooses by the
+# loss unless `scoring` names another score, here the one that `GridSearchCV` takes.
 
 alphas, folds = alpha_grid(X, y, n_alphas=50), KFold(10, shuffle=True, random_state=0)
 lasso = SGDRegularizedRegressor(penalty="l1", tol=1e-6)
 searches = {
     "GridSearchCV": GridSearchCV(lasso, {"alpha": alphas}, cv=folds),
-    "path, best": SGDRegularizedRegressorCV(alphas=alphas, cv=folds),
-    "path, 1 s.e.": SGDRegularizedRegressorCV(alphas=alphas, cv=folds, selection="1se"),
+    "path, best": SGDRegularizedRegressorCV(alphas=alphas, cv=folds, scoring="r2"),
+    "path, 1 s.e.": SGDRegularizedRegressorCV(
+        alphas=alphas, cv=folds, scoring="r2", selection="1se"
+    ),
 }
 for name, search in searches.items():
     search.fit(X, y)  # compiles, or reads the compiled code from disk
@@ -73,10 +76,10 @@ plt.show()
 # A validation set
 # ----------------
 # Where one split is given, pass it. All of `X` is learned from, every alpha is judged on
-# the rows of `X_val`, here by the loss, and alpha = 0, no penalty, is one of them.
+# the rows of `X_val`, by the loss, and alpha = 0, no penalty, is one of them.
 
 X_train, X_val, y_train, y_val = train_test_split(X, y, test_size=100, random_state=1)
-judged = SGDRegularizedRegressorCV(alphas=[30, 10, 3, 1, 0.3, 0.1, 0], scoring="loss")
+judged = SGDRegularizedRegressorCV(alphas=[30, 10, 3, 1, 0.3, 0.1, 0])
 judged.fit(X_train, y_train, X_val=X_val, y_val=y_val)
 losses = -judged.cv_results_["mean_test_score"]
 print("  alpha  weights  loss of validation rows")
