@@ -48,6 +48,10 @@ from skreg._sgd import SGD
 _STEP = 0.2
 _WIDTH = 4.0
 _SMALLEST_SCALE = 1e-9
+# Sums of many strengths as large as this are still numbers, and in subgradient mode, where
+# they join the gradients, so are those of the squares of the second number.
+_STRONGEST = 1e280
+_STRONGEST_GRADIENT = 1e100
 # What is kept of each feature.
 _DUAL, _STRENGTH, _SQUARES, _LARGEST = range(4)
 
@@ -83,14 +87,16 @@ class Penalty(NamedTuple):
 class Options(NamedTuple):
     """How steps are taken.
 
-    Without a unit or not, with an intercept or not, by slopes up to what size, and how many
-    of them while the scale of the data is not known.
+    Without a unit or not, with an intercept or not, by slopes up to what size, how many of
+    them while the scale of the data is not known, and where the penalty joins the gradients
+    as if features had at least what size.
     """
 
     scale_free: bool
     fit_intercept: bool
     largest_slope: float
     n_tentative: int
+    least_size: float
 
 
 class AdaGrad(SGD):
@@ -104,19 +110,34 @@ class AdaGrad(SGD):
                 "learning_rate='adagrad' has no average. Use average=False, or another "
                 "learning_rate."
             )
+        self._scale_free = settings.eta0 is None
         plain = settings._replace(schedule="constant", eta0=settings.eta0 or _STEP)
         super().__init__(problem, plain, state)
         checked_row_norms(problem.X, problem.rows)
-        self._scale_free = settings.eta0 is None
         self._is_regression = type(problem.loss) not in CLASSIFICATION_LOSSES.values()
-        self._penalty = Penalty(problem.l1, problem.l2, 0.0)
+        most = _STRONGEST_GRADIENT if settings.subgradient else _STRONGEST
+        l1, l2 = min(problem.l1, most), min(problem.l2, most)
+        self._penalty = Penalty(l1, l2, 0.0)
         if settings.decoupled:
-            self._penalty = Penalty(problem.l1, 0.0, self._eta0 * problem.l2)
+            self._penalty = Penalty(l1, 0.0, self._eta0 * l2)
         if settings.subgradient and self._penalty.decay >= 1.0:
             raise ValueError(
                 "In mode='subgradient' decoupled decay times the step must be below 1, but "
                 f"it is {self._penalty.decay:.3g}. Lower eta0 or alpha."
             )
+
+    @property
+    def is_scale_free(self):
+        return self._scale_free
+
+    @property
+    def plateau(self):
+        memory = self.state.memory
+        if not self.settings.subgradient or self.problem.l1 == 0.0:
+            return 0.0
+        least_size = self._options(memory.eta, 0).least_size
+        sizes = np.maximum(memory.features[:-1, _LARGEST], least_size)
+        return self.problem.l1 * float((memory.eta / sizes[sizes > 0.0]).sum())
 
     @property
     def _moves_all_weights(self):
@@ -175,8 +196,21 @@ class AdaGrad(SGD):
         largest_slope = np.inf
         if self._scale_free and curvature is not None:
             largest_slope = curvature * _WIDTH * eta / _STEP
-        fit_intercept = self.problem.fit_intercept
-        return Options(self._scale_free, fit_intercept, largest_slope, n_tentative)
+        numbers = largest_slope, n_tentative, self._least_size(eta, largest_slope)
+        return Options(self._scale_free, self.problem.fit_intercept, *numbers)
+
+    def _least_size(self, eta, largest_slope):
+        """Return at what size of a feature its gradients are like the penalty's.
+
+        Steps that suit smaller ones would carry their weights far across 0.
+        """
+        loss, (l1, l2, _) = self.problem.loss, self._penalty
+        slope = largest_slope if np.isfinite(largest_slope) else 1.0
+        if loss.slope_bound is not None:
+            slope = min(slope, loss.slope_bound)
+        if not self._scale_free or slope == 0.0:
+            return 0.0
+        return max(l1 / slope, float(np.sqrt(l2 * eta / slope)))
 
     def _begin(self, first_row):
         """Start the intercept of a regression at the first target."""
@@ -382,7 +416,8 @@ def _subgradient_epoch(X, y, order, arrivals, row_weights, memory, loss, penalty
         row_add(X, i, slope, seen)
         for j in range(last):
             weight = _weight(features, j, 1.0, 0.0, 0.0)
-            strength = _strength(features, j, 0.0, seen[j], eta, options.scale_free)
+            size = options.least_size
+            strength = _strength(features, j, size, seen[j], eta, options.scale_free)
             features[j, _SQUARES] += seen[j] ** 2
             weight -= penalty.decay * weight
             if strength > 0.0:

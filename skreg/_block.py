@@ -7,8 +7,8 @@ finds its weights scattered, one at a time for one model, and for a block all at
 arithmetic then takes eight models at a time (see `skreg._vectors`). Dense rows find the
 weights of one model side by side as it is: their models are fitted one after the other.
 
-Each column of a block is what its model would be alone, to rounding. `certify_block` also
-serves models that differ in their penalties: see `skreg._follow`.
+Each column of a block is what its model would be alone, to the bit. `certify_block`, right
+to rounding, also serves models that differ in their penalties: see `skreg._follow`.
 """
 
 from dataclasses import dataclass, fields
@@ -199,6 +199,13 @@ class BlockSGD(SGD):
         coef = self.state.settled(shown)
         parts = self._targets, coef, shown.intercept, self._feature_curvatures
         return certify_block(self.problems, *parts)
+
+    def sampled_losses(self):
+        """Return the mean loss of some rows for each model, as `SGD` does."""
+        if self.is_scale_free:
+            return np.zeros(1)
+        parts = zip(self.problems, *self.weights(), strict=True)
+        return np.array([self._mean_loss(*part) for part in parts])
 
     def census(self):
         """Return how many weights of each model are not 0, and whether all are finite."""

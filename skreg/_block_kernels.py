@@ -1,11 +1,12 @@
 """The compiled loops over sparse rows for several models at once: see `skreg._block`.
 
-They do what their namesakes in `skreg._kernels` do, for rows of weights.
+They do what their namesakes in `skreg._kernels` do, for rows of weights; steps are the
+same to the bit.
 """
 
 import numpy as np
 
-from skreg._compile import IN_ORDER, compiled
+from skreg._compile import EXACTLY, IN_ORDER, compiled
 from skreg._kernels import SMALLEST_SCALE, SMALLEST_SCALE_OF_SUMS
 from skreg._losses import bounded_slope, derivative, implicit_slope, value
 from skreg._rows import prefetch_item, prefetch_row, soft
@@ -24,7 +25,7 @@ def block_epoch(X, y, plan, iterate, sums, loss, strengths):
         _visit_block(X, y, plan, iterate, sums, loss, strengths, None)
 
 
-@compiled(fastmath=IN_ORDER)
+@compiled(fastmath=EXACTLY)
 def _visit_block(X, y, plan, iterate, sums, loss, strengths, thresholds):
     """Do what `block_epoch` does; with None as thresholds, none is ever needed."""
     coef, scale, threshold, intercept = iterate

@@ -21,8 +21,8 @@ from skreg._order import generator_state
 from skreg._solvers import (
     LEARNING_RATES,
     SOLVER_OPTIONS,
-    DivergenceError,
     Stopping,
+    divergence,
     minimize,
     solver_for,
     visit_once,
@@ -342,11 +342,11 @@ class SGDRegularizedModel(WithHints):
             self.__dict__.pop(name, None)
         weights = _weights_of(states)
         if not all(np.isfinite(part).all() for part in weights):
-            raise DivergenceError
+            raise divergence(self._settings())
         self._store(weights, states, 1, dtype)
 
     def _store(self, weights, states, n_iter, dtype):
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             coef, intercept = (part.astype(dtype) for part in weights)
         if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
             raise ValueError(

@@ -124,7 +124,7 @@ def _follow_rows(problem, penalties, stopping, null, generator, passed):
             if way > 0.0:
                 descent.start(null.intercept)
                 descent.try_weights(*extrapolate(*passed, way))
-        solution = run(descent, stopping, null)
+        solution = run(descent, _SETTINGS, stopping, null)
         passed = [*passed[-1:], Passed(penalty, solution.coef, solution.intercept)]
         yield solution
 
@@ -186,7 +186,7 @@ def _follow_together(problem, penalties, stopping, null, generator, passed):
             )
             if not certificate.distance <= target:  # NaN is no certificate
                 descent = SVRG(problem._replace(l1=l1, l2=l2), _SETTINGS, state)
-                solution = run(descent, stopping, null)
+                solution = run(descent, _SETTINGS, stopping, null)
                 coef, intercept = part.restrict(solution.coef), solution.intercept
             yield solution
 

@@ -25,13 +25,18 @@ only with the features of a row, and what it adds to the sum until then is known
 
 In subgradient mode the threshold stays 0. L2 goes into the scale, too; L1 has no closed
 form over many steps, so each step moves every weight, at O(features) a row.
+
+On sparse rows, all that a step does but its sums keeps the order of operations, so that a
+model has the same weights to the bit in a block (see `skreg._block_kernels`) and alone.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
-from skreg._compile import compiled
+from skreg._compile import EXACTLY, compiled
 from skreg._losses import (
     bounded_slope,
     conjugate,
@@ -136,7 +141,6 @@ def sgd_epoch(X, y, plan, iterate, sums, loss, strengths):
     return _visit(X, y, plan, iterate, sums, loss, strengths, None)
 
 
-@compiled
 def _visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
     """Do what `sgd_epoch` does; with None as first threshold, none is ever needed."""
     coef, scale, threshold, intercept = iterate
@@ -188,6 +192,23 @@ def _visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
             threshold *= scale
             scale = 1.0
     return (scale, threshold, intercept), (scale_sum, threshold_sum, intercept_sum)
+
+
+_visit_full_rows = compiled(_visit)
+_visit_sparse_rows = compiled(fastmath=EXACTLY)(_visit)
+
+
+@overload(_visit)
+def _compiled_visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
+    return _visit_dense if isinstance(X, types.Array) else _visit_csr
+
+
+def _visit_dense(X, y, plan, iterate, sums, loss, strengths, first_threshold):
+    return _visit_full_rows(X, y, plan, iterate, sums, loss, strengths, first_threshold)
+
+
+def _visit_csr(X, y, plan, iterate, sums, loss, strengths, first_threshold):
+    return _visit_sparse_rows(X, y, plan, iterate, sums, loss, strengths, first_threshold)
 
 
 @compiled
@@ -273,6 +294,16 @@ def gradient_pass(X, sample_weight, rows, slopes, gradients):
 def row_loss(X, y, i, coef, intercept, loss):
     """Return the loss of row `i` at fixed weights."""
     return value(loss, y[i], row_dot(X, i, coef, None) + intercept)
+
+
+@compiled
+def loss_of_rows(X, y, sample_weight, rows, coef, intercept, loss):
+    """Return the weighted sum of the losses of some rows at fixed weights."""
+    total = 0.0
+    for k in range(rows.shape[0]):
+        i = rows[k]
+        total += sample_weight[i] * row_loss(X, y, i, coef, intercept, loss)
+    return total
 
 
 @compiled

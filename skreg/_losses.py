@@ -320,7 +320,7 @@ def implicit_slope(loss, y, a, q, u):
 
 
 # Below this product of curvature and length, a step is nearly its own implicit one.
-_SHORT = 0.25
+SHORT = 0.25
 
 
 def bounded_slope(loss, y, p, q):
@@ -334,7 +334,7 @@ def bounded_slope(loss, y, p, q):
     if loss.max_curvature is None:
         return loss.implicit_slope(y, p, q, 0.0)
     slope = loss.derivative(y, p)
-    if loss.max_curvature * q < _SHORT:
+    if loss.max_curvature * q < SHORT:
         return slope / (1.0 + loss.max_curvature * q)
     return loss.implicit_slope(y, p, q, slope / (1.0 + q * loss.curvature(y, p)))
 
@@ -372,7 +372,7 @@ def _compiled_bounded_slope(loss, y, p, q):
 
     def compiled_bounded_slope(loss, y, p, q):
         slope = derivative(loss, y, p)
-        if max_curvature * q < _SHORT:
+        if max_curvature * q < SHORT:
             return slope / (1.0 + max_curvature * q)
         guess = slope / (1.0 + q * curvature(loss, y, p))
         return implicit_slope(loss, y, p, q, guess)

@@ -312,7 +312,7 @@ def _root(increasing, low, high):
         return low
     if increasing(high) <= 0.0:
         return high
-    xtol = 1e-14 * max(abs(low), abs(high))
+    xtol = max(1e-14 * max(abs(low), abs(high)), np.finfo(np.float64).tiny)
     return float(brentq(increasing, low, high, xtol=xtol, disp=False))
 
 

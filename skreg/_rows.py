@@ -3,7 +3,8 @@
 Kernels touch a row only through `row_dot`, `row_add`, `row_bounds`, `row_item` and
 `prefetch_row`. Each is written once per storage (see `skreg._matrices`) and chosen by the
 type of the matrix: when a kernel is compiled, by the ``overload`` below it; without
-compilation, by the function's own body.
+compilation, by the function's own body. Sums and updates of sparse rows are compiled by
+themselves, so that they are the same to the bit whatever flags the kernel around them has.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from skreg._compile import IN_ORDER, compiled
+from skreg._compile import EXACTLY, IN_ORDER, compiled
 from skreg._matrices import CSR, PLACE
 
 # The weights of a row are asked for this many visits ahead, when its column indices have
@@ -41,7 +42,7 @@ def settle(coef, scale, threshold):
     return out
 
 
-@compiled
+@compiled(fastmath=EXACTLY)
 def fade(coef, thresholds, kept):
     """Let each column keep a part of what it is nearer to 0 than its threshold allows.
 
@@ -106,8 +107,13 @@ def _add_dense(X, i, factor, out):
 
 
 def _add_csr(X, i, factor, out):
-    for j in range(X.indptr[i], X.indptr[i + 1]):
-        out[X.indices[j]] += factor * X.data[j]
+    _indexed_add(X.data, X.indices, X.indptr[i], X.indptr[i + 1], factor, out)
+
+
+@compiled(fastmath=IN_ORDER)
+def _indexed_add(data, indices, start, stop, factor, out):
+    for j in range(start, stop):
+        out[indices[j]] += factor * data[j]
 
 
 def row_bounds(X, i):

@@ -13,8 +13,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from skreg._kernels import Iterate, Plan, Strengths, Sums, row_loss, sgd_epoch
-from skreg._losses import CLASSIFICATION_LOSSES
+from skreg._kernels import (
+    Iterate,
+    Plan,
+    Strengths,
+    Sums,
+    loss_of_rows,
+    row_loss,
+    sgd_epoch,
+)
+from skreg._losses import CLASSIFICATION_LOSSES, SHORT
 from skreg._matrices import bytes_per_row, checked_row_norms
 from skreg._objective import certify, feature_curvatures
 from skreg._order import Order
@@ -46,6 +54,16 @@ _LEFT = 0.25
 # a feature, notes would be too few, and their mean no better than a single iterate.
 _PART_OF_STEPS = 1.0 / 64.0
 _STEPS_PER_FEATURE = 16
+# L1 steps in subgradient mode carry weights across 0, and with them the objective up, by
+# no more than this part of what it is without weights.
+_WIDEST_PLATEAU = 1.0
+# Nor do L2 steps shorten them by more than this part.
+_LARGEST_SHRINKAGE = 0.5
+# Sums of these many thresholds are still numbers, and so are lengths in their units.
+_LARGEST_THRESHOLD = 1e250
+_LARGEST_REACH = 1e100
+# So many rows of a batch tell whether the weights have diverged.
+_SAMPLED_ROWS = 100
 # "adaptive" gives up when its plateaus have divided the step by more than this.
 _SMALLEST_FACTOR = 1e-6
 
@@ -83,6 +101,8 @@ class SGD:
         self._squared_lengths = None
         if self._eta0 is None:
             self._squared_lengths = checked_row_norms(problem.X, problem.rows)
+        if not self.is_scale_free:
+            state.has_null(problem)
         self._last_step_size = 0.0
         # What is known of rows at each step that is planned, and the number of the first.
         self._mean_lengths, self._first_planned = None, 0
@@ -103,6 +123,19 @@ class SGD:
         return self.settings.schedule == "adaptive"
 
     @property
+    def is_scale_free(self):
+        """Whether steps come from the rows, so that they suit any scale of the data."""
+        return self._eta0 is None
+
+    @property
+    def plateau(self):
+        """By how much weights that go to and fro across 0 raise the objective."""
+        if not self._moves_all_weights:
+            return 0.0
+        l1 = self.problem.l1
+        return self._last_step_size * l1 * l1 * self.problem.n_features
+
+    @property
     def step_size(self):
         """The step size of the weights at the last step."""
         return self._last_step_size
@@ -118,6 +151,19 @@ class SGD:
         """Return the certificate of the weights."""
         coef, intercept = self.weights()
         return certify(self.problem, coef, intercept, self._feature_curvatures)
+
+    def sampled_losses(self):
+        """Return the mean loss of some rows, which is 0 if steps suit any scale."""
+        if self.is_scale_free:
+            return np.zeros(1)
+        coef, intercept = self.weights()
+        return np.array([self._mean_loss(self.problem, coef, intercept)])
+
+    def _mean_loss(self, problem, coef, intercept):
+        rows = problem.rows[:: max(1, len(problem.rows) // _SAMPLED_ROWS)]
+        X, y, weights = problem[:3]
+        total = loss_of_rows(X, y, weights, rows, coef, intercept, problem.loss)
+        return total / weights[rows].sum()
 
     def ends(self, converged):
         """Return whether to stop."""
@@ -287,12 +333,12 @@ class SGD:
         reaches, eta0 = self._zeros[: len(order)], None
         if self._eta0 is None:
             squared = self._squared_lengths[order]
-            length_sums = _running_sum(state.length_sum, weights * np.sqrt(squared))
-            mean_lengths = length_sums / (sums - state.unmeasured)
-            state.length_sum = float(length_sums[-1])
-            self._mean_lengths, self._first_planned = mean_lengths, state.n_steps
-            reach = self._reach(order, weights)
-            eta0, intercept_eta0 = self._first_steps(mean_lengths**2, reach)
+            self._measure(squared, weights, sums)
+            deviations = self._deviations(order, weights)
+            longest = self._longest_steps(deviations)
+            reach = self._reach(deviations, len(order))
+            eta0, intercept_eta0 = self._first_steps(self._mean_lengths**2, reach)
+            eta0 = np.minimum(eta0, longest)
             step_sizes = eta0 * self._schedule(t, eta0, parameters)
             # Large steps find the intercept soon; later they would only add noise.
             intercept_steps = intercept_eta0 / (1.0 + t / _INTERCEPT_HORIZON)
@@ -304,13 +350,35 @@ class SGD:
         penalty_steps = step_sizes
         if self._eta0 is None:
             reaches = relative * (step_sizes * squared + intercept_steps)
-            penalty_steps = step_sizes / (1.0 + self._curvature * reaches)
-            if self.problem.loss.slope_bound is None:  # else slopes are not as short
-                penalty_steps *= relative
+            penalty_steps = self._penalty_steps(step_sizes, relative, reaches)
+            penalty_steps = np.minimum(penalty_steps, longest)
+        if self.problem.l1 > 0.0:
+            most = _LARGEST_THRESHOLD / self.problem.l1
+            penalty_steps = np.minimum(penalty_steps, most)
         self._check_shrinkage(step_sizes)
         self._last_step_size = float(step_sizes[-1])
         steps = step_sizes, relative, intercept_steps, reaches, penalty_steps
         return Plan(*visits, *steps), eta0
+
+    def _measure(self, squared, weights, sums):
+        """Take note of the mean length of the rows so far at each step."""
+        state = self.state
+        length_sums = _running_sum(state.length_sum, weights * np.sqrt(squared))
+        state.length_sum = float(length_sums[-1])
+        self._mean_lengths = length_sums / (sums - state.unmeasured)
+        self._first_planned = state.n_steps
+
+    def _penalty_steps(self, step_sizes, relative, reaches):
+        """Return steps of the penalty that are shortened as those of the loss are.
+
+        Where slopes are bounded, a long step shortens only those that are below the bound:
+        on average that lowers the loss (to its Moreau envelope), and not its slopes.
+        """
+        lengths = self._curvature * reaches
+        shortened = step_sizes / (1.0 + lengths)
+        if self.problem.loss.slope_bound is None:
+            return shortened * relative
+        return np.where(lengths < SHORT, shortened, step_sizes)
 
     def _rescaled(self, plan, eta0):
         """Cut a plan where steps turn out to have been too long, and yield the pieces.
@@ -404,22 +472,51 @@ class SGD:
         step_sizes = np.divide(step * reach, bounds, out=none, where=moves)
         return step_sizes, _INTERCEPT_STEP * reach / curvature
 
-    def _reach(self, order, weights):
+    def _reach(self, deviations, n):
         """Return by how much slopes are too flat to move predictions across the targets.
 
         The slope of the squared error grows with the distance from the target. A loss of
         bounded slope needs steps that bring the scale of the targets.
         """
         loss = self.problem.loss
-        if loss.slope_bound is None:
-            return self._ones[: len(order)]
-        reach = self._deviations(order, weights) / loss.slope_bound
+        if not loss.slope_bound:  # if the bound is 0, nothing moves
+            return self._ones[:n]
+        most = _LARGEST_REACH * loss.slope_bound
+        reach = np.minimum(deviations, most) / loss.slope_bound
         if loss.max_curvature is not None:
             return np.maximum(reach, 1.0)
         return np.where(reach > 0.0, reach, 1.0)
 
+    def _longest_steps(self, deviations):
+        """Return the longest steps that do not carry weights far across 0.
+
+        In proximal mode none does. The objective without weights is about the square of the
+        targets' deviation, or that times the bound of slopes.
+        """
+        problem = self.problem
+        if not self.settings.subgradient or not problem.is_penalized:
+            return np.inf
+        longest = _LARGEST_SHRINKAGE / problem.l2 if problem.l2 > 0.0 else np.inf
+        if problem.l1 == 0.0:
+            return longest
+        objective = 1.0
+        if deviations is not None:
+            slopes = np.minimum(deviations, problem.loss.slope_bound or np.inf)
+            unknown = np.finfo(np.float64).max
+            objective = np.where(deviations > 0.0, deviations * slopes, unknown)
+        plateau = problem.l1 * problem.l1 * problem.n_features
+        return np.minimum(longest, _WIDEST_PLATEAU * objective / plateau)
+
     def _deviations(self, order, weights):
-        """Return at each row the mean deviation of the targets so far from their mean."""
+        """Return at each row the mean deviation of the targets so far from their mean.
+
+        Where nothing depends on it, return None.
+        """
+        loss = self.problem.loss
+        if type(loss) in CLASSIFICATION_LOSSES.values():
+            return None
+        if loss.slope_bound is None and not self._moves_all_weights:
+            return None
         state, y, means = self.state, self.problem.y[order], 0.0
         weight_sums = _running_sum(state.target_weight, weights)
         state.target_weight = float(weight_sums[-1])

@@ -3,6 +3,9 @@
 A descent advances by ``epoch(target)``, shows its weights by ``weights()`` and what is
 known of them by ``certify()``, and may say that it ``ends``. The driver decides when to
 stop, keeps the history and says how the fit ended.
+
+What over- or underflows on the way is for the driver to see: NumPy's warnings, and what a
+caller made of them by `numpy.errstate`, are off in here.
 """
 
 import time
@@ -16,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skreg._adagrad import AdaGrad
 from skreg._block import BlockSGD, BlockState, can_share, grouped, split
-from skreg._objective import Certificate, look, null_model
+from skreg._objective import Certificate, certify, feature_curvatures, look, null_model
 from skreg._schedules import SCHEDULES
 from skreg._sgd import SGD
 from skreg._svrg import SVRG
@@ -47,6 +50,10 @@ _HISTORY = ["epoch", *_SEEN, "n_nonzero", "step_size", "seconds"]
 _DIVERGED = 1e3
 # Whose square is still a number.
 _LARGEST_ERROR = 1e150
+# A fit that ends after fewer epochs, because of max_iter, may be on its way down.
+_FEW_EPOCHS = 50
+# What is above the start by less than this part of it is there by rounding.
+_LEAST_TOL = 1e-9
 # With tol=None nobody asked for a judgement; this many times the start is worth a word.
 _SUSPECT = 10.0
 
@@ -76,12 +83,35 @@ class Solution(NamedTuple):
 class DivergenceError(ValueError):
     """The steps were too large for the data."""
 
-    def __init__(self):
-        super().__init__(
-            "The weights diverged: the steps are too large for the scale of the features. "
-            "Scale the features (StandardScaler, MaxAbsScaler), lower eta0, or leave "
-            "eta0=None with learning_rate='auto'."
+
+def divergence(settings):
+    """Return the error of steps that were too large."""
+    return DivergenceError(
+        "The weights diverged: the steps are too large for the scale of the features. "
+        + _remedy(settings)
+    )
+
+
+def _remedy(settings):
+    """Return the sentence that says what to do against steps that are too large."""
+    scale = "Scale the features (StandardScaler, MaxAbsScaler)"
+    if settings.schedule == "optimal":
+        return (
+            f"{scale}, raise alpha, by which learning_rate='optimal' divides its steps, or "
+            "use learning_rate='auto'."
         )
+    if settings.eta0 is not None:
+        return f"{scale}, lower eta0, or leave eta0=None, which reads steps from the rows."
+    return f"{scale} or the rows (Normalizer), or raise max_iter."
+
+
+def _reference(loss, objective):
+    """Return what other objectives are compared with, given that of the start.
+
+    Where a loss forgives all errors of the start, this is as much as it would see.
+    """
+    error = min(2.0 * loss.forgives, _LARGEST_ERROR)
+    return max(objective, loss.value(0.0, error))
 
 
 def solver_for(name, loss, settings):
@@ -112,9 +142,9 @@ def minimize(problems, name, settings, states, stopping, scores, n_jobs=None):
         nulls = [null_model(problems[k]) for k in models]
         own_scores = [scores[k] for k in models]
         if isinstance(descent, BlockSGD):
-            found = run_block(descent, stopping, nulls, own_scores)
+            found = run_block(descent, settings, stopping, nulls, own_scores)
         else:
-            found = [run(descent, stopping, *nulls, *own_scores)]
+            found = [run(descent, settings, stopping, *nulls, *own_scores)]
         return zip(models, found, strict=True)
 
     with single_threaded_blas():
@@ -129,11 +159,17 @@ def minimize(problems, name, settings, states, stopping, scores, n_jobs=None):
 def visit_once(problems, settings, states, n_jobs=None):
     """Take one epoch of plain steps; return the states of the descents.
 
-    Whether the weights are finite is for others to see.
+    Whether the weights are finite is for others to see. Finite ones have diverged where
+    their losses are as large as those that `Course` refuses, and larger than before.
     """
 
     def visit(descent, _):
+        before = descent.sampled_losses()
         descent.epoch()
+        after = descent.sampled_losses()
+        most = _DIVERGED * _reference(descent.problem.loss, descent.state.largest_null)
+        if not ((after <= most) | (after <= before)).all():
+            raise divergence(settings)
         return descent.state
 
     groups = _descents(problems, "sgd", settings, states, n_jobs)
@@ -145,32 +181,39 @@ def _descents(problems, name, settings, states, n_jobs):
     share = name == "sgd" and can_share(problems, settings)
     for state in grouped(states, n_jobs) if share else split(states):
         own = [problems[k] for k in state.models]
-        if isinstance(state, BlockState):
-            yield BlockSGD(own, settings, state), state.models
-        else:
-            yield SOLVERS[name](*own, settings, state), state.models
+        with np.errstate(all="ignore"):
+            if isinstance(state, BlockState):
+                descent = BlockSGD(own, settings, state)
+            else:
+                descent = SOLVERS[name](*own, settings, state)
+        yield descent, state.models
 
 
 def _in_threads(function, groups, n_jobs):
     """Call a function with each of `groups`, and return what it returns in order."""
+
+    def call(*group):
+        with np.errstate(all="ignore"):  # each thread has its own
+            return function(*group)
+
     if effective_n_jobs(n_jobs) == 1:
-        return [function(*group) for group in groups]
-    jobs = (delayed(function)(*group) for group in groups)
+        return [call(*group) for group in groups]
+    jobs = (delayed(call)(*group) for group in groups)
     return Parallel(n_jobs=n_jobs, require="sharedmem")(jobs)
 
 
-def run(descent, stopping, null, score=None):
+def run(descent, settings, stopping, null, score=None):
     """Do what `minimize` does, for one descent and a known `NullModel`."""
     descent.start(null.intercept)
-    first = descent.certify() if _has_begun(descent) else None
-    course = Course(descent, descent.problem, stopping, null, first, score)
+    first = (*descent.weights(), descent.certify()) if _has_begun(descent) else None
+    course = Course(descent, descent.problem, settings, stopping, null, first, score)
     while not course.ended:
         started = time.perf_counter()
         descent.epoch(course.target)
         coef, intercept = descent.weights()
         n_nonzero = np.count_nonzero(coef)
         if not (np.isfinite(coef).all() and np.isfinite(intercept)):
-            raise DivergenceError
+            raise divergence(settings)
         seen = None
         if course.looks():
             seen = coef, intercept, descent.certify()
@@ -178,11 +221,13 @@ def run(descent, stopping, null, score=None):
     return course.solution(descent.state)
 
 
-def run_block(block, stopping, nulls, scores):
+def run_block(block, settings, stopping, nulls, scores):
     """Do what `run` does for the models of a block; each of them ends when it may."""
-    firsts = block.certify() if _has_begun(block) else [None] * len(nulls)
+    firsts = [None] * len(nulls)
+    if _has_begun(block):
+        firsts = list(zip(*block.weights(), block.certify(), strict=True))
     courses = [
-        Course(block, problem, stopping, *parts)
+        Course(block, problem, settings, stopping, *parts)
         for problem, *parts in zip(block.problems, nulls, firsts, scores, strict=True)
     ]
     solutions = {}
@@ -192,7 +237,7 @@ def run_block(block, stopping, nulls, scores):
         block.epoch()
         n_nonzero, finite = block.census()
         if not finite:
-            raise DivergenceError
+            raise divergence(settings)
         seen = [None] * len(going)
         if courses[going[0]].looks():  # at the same epochs for all
             seen = list(zip(*block.weights(), block.certify(), strict=True))
@@ -200,7 +245,8 @@ def run_block(block, stopping, nulls, scores):
         for m, k in enumerate(going):
             courses[k].advance(n_nonzero[m], seen[m], seconds)
         stay = [m for m, k in enumerate(going) if not courses[k].ended]
-        together = not stay and len(going) == len(courses) and scores[0] is None
+        together = not stay and len(going) == len(courses)
+        together = together and not any(courses[k].turns_back for k in going)
         for m, k in enumerate(going):
             if m not in stay:
                 state = block.state if together else block.state.model(m)
@@ -219,21 +265,24 @@ def _has_begun(descent):
 class Course:
     """What is known of a descent from epoch to epoch, and when it has to end.
 
-    `first` is the certificate of the weights that it starts from, None if all are 0.
+    `first` holds the weights and the intercept that it starts from and their certificate;
+    it is None if all are 0.
     """
 
-    def __init__(self, descent, problem, stopping, null, first, score):
+    def __init__(self, descent, problem, settings, stopping, null, first, score):
         self._descent = descent
         self._problem = problem
+        self._settings = settings
         self._stopping = stopping
         self._score = score
+        self._null = null
         self._start = null.objective_at_zero
         if first is not None:
-            self._start = max(self._start, first.objective)
-        # Where a loss forgives all errors of the start, this is as much as it would see.
-        loss = descent.problem.loss
-        error = min(2.0 * loss.forgives, _LARGEST_ERROR)
-        self._reference = max(self._start, loss.value(0.0, error))
+            self._start = max(self._start, first[-1].objective)
+        self._reference = _reference(problem.loss, self._start)
+        # Decoupled decay minimizes another objective than that which is seen.
+        scale_free = isinstance(descent, SGD) and descent.is_scale_free
+        self._is_safe = scale_free and not settings.decoupled
         # A perfect intercept-only model leaves nothing to compare with but rounding: the
         # objective of predictions that are right to a thousand units in the last place.
         rounding = (1e3 * np.finfo(np.float64).eps) ** 2 * null.objective_at_zero
@@ -246,6 +295,7 @@ class Course:
         self._history = {name: [] for name in _HISTORY}
         self._plateau = Plateau(stopping.n_iter_no_change)
         self._best = None
+        self._least = first  # or a later look at a lower objective, if steps are safe
         self._next_look = 1
         self._seconds = 0.0
         self._last = None  # what was seen at the last look
@@ -265,8 +315,9 @@ class Course:
 
         If there was a look, `seen` holds the weights, the intercept and the certificate.
         """
-        if seen is not None and not seen[-1].objective <= _DIVERGED * self._reference:
-            raise DivergenceError
+        most = np.inf if self._is_safe else _DIVERGED * self._reference
+        if seen is not None and not seen[-1].objective <= most:
+            raise divergence(self._settings)
         self.n_epochs += 1
         self._seconds += seconds
         self._record(n_nonzero, seen)
@@ -275,6 +326,9 @@ class Course:
         # Beyond epoch 20, a look waits until a tenth more epochs have passed.
         self._next_look = self.n_epochs + max(1, self.n_epochs // 10)
         self._last = seen
+        lower = self._least is None or seen[-1].objective < self._least[-1].objective
+        if self._is_safe and lower:
+            self._least = seen
         self.ended = self._is_last()
 
     def _is_last(self):
@@ -331,6 +385,11 @@ class Course:
         coef, intercept, certificate = self._last
         if self._best is not None:
             coef, intercept, certificate = self._best[1]
+        elif self.turns_back:
+            coef, intercept, certificate = self._lowest()
+            asked = self._stopping.tol is not None
+            self._converged = asked and certificate.distance <= self.target
+        if self.turns_back:
             state = state.moved_to(coef, intercept)
         return Solution(
             coef,
@@ -343,11 +402,37 @@ class Course:
             self._warning(certificate),
         )
 
+    @property
+    def turns_back(self):
+        """Whether the weights returned are not the last ones.
+
+        Those of the best score are, and where steps that come from the rows have led above
+        the start, those of the least objective. Such steps cannot diverge, but where rows
+        differ much in length or weight their noise may outweigh what they have learned.
+        """
+        cut_short = self.n_epochs == self._stopping.max_iter < _FEW_EPOCHS
+        if self._score is not None or cut_short or not self._is_safe:
+            return self._score is not None
+        margin = max(self.target, _LEAST_TOL * self._start) + self._descent.plateau
+        return self._last[-1].objective > self._start + margin
+
+    def _lowest(self):
+        """Return the best weights seen, or the intercept alone, with a certificate."""
+        if self._least is not None and self._least[-1].objective <= self._null.objective:
+            return self._least
+        coef, intercept = np.zeros(self._problem.n_features), self._null.intercept
+        curvatures = feature_curvatures(self._problem)
+        return coef, intercept, certify(self._problem, coef, intercept, curvatures)
+
     def _warning(self, certificate):
         stopping, descent, start = self._stopping, self._descent, self._start
         epoch, target = self.n_epochs, self.target
         suspect = _SUSPECT if stopping.tol is None else 1.0
-        worse = certificate.objective > suspect * self._reference
+        last = (certificate if self._score is not None else self._last[-1]).objective
+        worse = last > suspect * self._reference
+        is_better = self.turns_back and self._score is None
+        if is_better:
+            worse = certificate.distance > target
         if self._converged or (stopping.tol is None and not worse):
             return None
         if self._is_separated():
@@ -358,10 +443,12 @@ class Course:
             )
         measure = "duality gap" if np.isfinite(certificate.gap) else "KKT residual"
         if worse:
+            reason = "the steps are too large."
+            if is_better:
+                reason = "it is noise. The best weights seen are returned."
             return (
-                f"After {epoch} epochs the objective is {certificate.objective:.4g}, more "
-                f"than the {start:.4g} it started from: the steps are too large. Scale the "
-                "features, lower eta0, or raise max_iter."
+                f"After {epoch} epochs the objective is {last:.4g}, more than the "
+                f"{start:.4g} it started from: {reason} {_remedy(self._settings)}"
             )
         if epoch < stopping.max_iter and not descent.adapts:
             return (

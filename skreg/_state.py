@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skreg._kernels import Iterate, Strengths, Sums
+from skreg._kernels import Iterate, Strengths, Sums, constant_pass
 from skreg._matrices import row_norms_squared
 from skreg._notes import Notes, mean_of, no_notes, noted
 from skreg._rows import fade, settle
@@ -53,6 +53,7 @@ class SGDState:
     deviation_sum: float = 0.0
     target_range: np.ndarray = field(default_factory=lambda: np.array([np.inf, -np.inf]))
     from_zero: bool = False  # whether all was 0 at the start
+    largest_null: float = 0.0  # objective of no weights, among those of all rows of a call
     longest_step: float = 0.0  # see `SGD._rescaled`
     strengths: Strengths | None = None  # of the steps taken so far
     sums: Sums | None = None
@@ -91,7 +92,14 @@ class SGDState:
         deviation = weights @ np.abs(y - mean) / total
         self.deviation_sum = float(self.weight_sum * deviation)
         self.target_range[:] = y.min(), y.max()
+        self.has_null(problem)
         self.from_zero = False
+
+    def has_null(self, problem):
+        """Take note of the objective without weights."""
+        y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
+        total, _ = constant_pass(y, weights, 0.0, problem.loss)
+        self.largest_null = max(self.largest_null, float(total / weights.sum()))
 
     def forget_memory(self):
         """Go on with plain steps from where AdaGrad steps have led."""

@@ -143,10 +143,11 @@ def _dot(typingctx, data, indices, start, stop, coef, lane, thresholds, out):
         arrays = _Arrays(context, builder, signature, arguments)
         start, stop, lane = arguments[2], arguments[3], arguments[5]
         zeros = ir.Constant(_VECTOR, [0.0] * LANES)
-        total = cgutils.alloca_once_value(builder, zeros)
+        totals = [cgutils.alloca_once_value(builder, zeros) for _ in range(4)]
         if not isinstance(thresholds, types.NoneType):
             threshold = arrays.vector(6, lane)
-        with cgutils.for_range_slice(builder, start, stop, _INT64(1)) as (k, _):
+
+        def add_product(k, total):
             weights = arrays.vector(4, arrays.place(1, k, 4, lane))
             if not isinstance(thresholds, types.NoneType):
                 size = builder.fsub(_call(builder, "fabs", weights), threshold)
@@ -157,7 +158,18 @@ def _dot(typingctx, data, indices, start, stop, coef, lane, thresholds, out):
             builder.store(
                 builder.fadd(builder.load(total), product, flags=["contract"]), total
             )
-        builder.store(builder.load(total), arrays.vector_pointer(7, lane), align=8)
+
+        # Four sums, as those of a single model have.
+        rest = builder.and_(builder.sub(stop, start), _INT64(3))
+        middle = builder.sub(stop, rest)
+        with cgutils.for_range_slice(builder, start, middle, _INT64(4)) as (k, _):
+            for place, total in enumerate(totals):
+                add_product(builder.add(k, _INT64(place)), total)
+        with cgutils.for_range_slice(builder, middle, stop, _INT64(1)) as (k, _):
+            add_product(k, totals[0])
+        a, b, c, d = map(builder.load, totals)
+        total = builder.fadd(builder.fadd(a, b), builder.fadd(c, d))
+        builder.store(total, arrays.vector_pointer(7, lane), align=8)
         return context.get_dummy_value()
 
     arguments = data, indices, types.intp, types.intp, coef, types.intp, thresholds, out

@@ -3,6 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
+from numba import config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -79,6 +80,25 @@ def test_each_column_is_what_its_model_would_be_alone(rng, loss, penalty, interc
                 if loss == "hinge":  # its steps end at the kink, but for rounding
                     continue
                 assert_allclose(certificates[m][3:], seen[3:], rtol=1e-6, atol=1e-10)
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="NumPy's sums have an order of their own")
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("settings", [
+    {"penalty": "l1"}, {"penalty": "elasticnet", "eta0": 0.1}, {"mode": "subgradient"},
+])  # fmt: skip
+@pytest.mark.parametrize("loss", CLASSIFICATION_LOSSES)
+def test_models_have_the_same_bits_in_blocks_of_any_size(rng, loss, settings, average):
+    X = sparse.random(300, 40, density=0.3, format="csr", random_state=2)
+    y, s = rng.integers(5, size=300), rng.random(300) + 0.01
+    model = SGDRegularizedClassifier(
+        loss, alpha=1e-3, solver="sgd", average=average, random_state=0, max_iter=4,
+        tol=None, **settings,
+    )  # fmt: skip
+    fits = [clone(model).set_params(n_jobs=n).fit(X, y, sample_weight=s) for n in (1, 2, 5)]
+    for other in fits[1:]:
+        assert_array_equal(other.coef_, fits[0].coef_)
+        assert_array_equal(other.intercept_, fits[0].intercept_)
 
 
 def test_subgradient_steps_on_l2(rng):

@@ -626,3 +626,127 @@ def test_one_wild_target_does_not_decide_how_long_steps_are(loss):
     other = clone(model).fit(X, y, sample_weight=s)
     for fitted in (model, other):
         assert_allclose(fitted.coef_, w, atol=0.1)
+
+
+def bounded_problem(scale, spread=1.0):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 5))
+    return X, scale * (X[:, 0] + spread * rng.standard_normal(200))
+
+
+@pytest.mark.parametrize("kind", ["dense", "CSR", "stream"])
+@pytest.mark.parametrize("scale", [1e-6, 1e3, 1e8])
+def test_a_penalty_acts_whole_on_far_targets(scale, kind):
+    """Beyond alpha_max no weight is left, however far the targets are beyond epsilon."""
+    X, y = bounded_problem(scale)
+    epsilon = 1e-4 * scale
+    alpha = 3.0 * skreg.alpha_max(X, y, loss="huber", epsilon=epsilon)
+    model = SGDRegularizedRegressor(
+        "huber", penalty="l1", alpha=alpha, epsilon=epsilon, solver="sgd", random_state=0
+    )
+    if kind == "stream":
+        for _ in range(100):
+            model.partial_fit(X, y)
+    else:
+        model.fit(X if kind == "dense" else sparse.csr_matrix(X), y)
+    best = clone(model).set_params(solver="auto").fit(X, y)
+    found = skreg.objective(
+        X, y, model.coef_, model.intercept_[0], loss="huber", l1=alpha, epsilon=epsilon
+    )
+    assert found <= 1.001 * best.objective_
+    assert abs(model.coef_[0]) < 1e-3 * scale
+
+
+@pytest.mark.parametrize("width", [1e-4, 1e-2, 0.1, 1.0])
+@pytest.mark.parametrize(("penalty", "l1_ratio"), [("l1", 1.0), ("l2", 0.0)])
+@pytest.mark.parametrize("fraction", [0.05, 0.5, 2.0])
+def test_huber_comes_near_the_optimum(width, penalty, l1_ratio, fraction):
+    """In units of the null objective, for any width beside the scale of the targets."""
+    X, y = bounded_problem(1e4, spread=0.3)
+    epsilon = 1e4 * width
+    alpha = fraction * epsilon
+    if penalty == "l1":
+        alpha = fraction * skreg.alpha_max(X, y, loss="huber", epsilon=epsilon)
+    model = SGDRegularizedRegressor(
+        "huber", penalty=penalty, alpha=alpha, epsilon=epsilon, random_state=0, tol=None,
+        solver="sgd", max_iter=100,
+    ).fit(X, y)  # fmt: skip
+    best = clone(model).set_params(solver="auto", tol=1e-6).fit(X, y)
+    null = skreg.objective(X, y, np.zeros(5), np.median(y), loss="huber", epsilon=epsilon)
+    assert model.objective_ - best.objective_ <= 4e-3 * null
+
+
+@pytest.mark.parametrize("mode", ["proximal", "subgradient"])
+@pytest.mark.parametrize("learning_rate", [*SCHEDULES, "adagrad"])
+@pytest.mark.parametrize(("penalty", "alpha"), [("l1", 1000.0), ("l2", 1.0)])
+def test_default_steps_never_diverge(learning_rate, penalty, alpha, mode):
+    if learning_rate == "optimal":
+        pytest.skip("reads alpha, and no row")
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 3))
+    y = 1e6 * (X[:, 0] + rng.standard_normal(50))
+    model = SGDRegularizedRegressor(
+        "huber", penalty=penalty, alpha=alpha, epsilon=1.35, learning_rate=learning_rate,
+        mode=mode, solver="sgd", max_iter=50, tol=None, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    start = skreg.objective(X, y, np.zeros(3), loss="huber", epsilon=1.35)
+    assert model.objective_ <= start * (3.0 if mode == "subgradient" else 1.0 + 1e-4)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "epsilon_insensitive", "log_loss"])
+@pytest.mark.parametrize("learning_rate", ["auto", "constant", "adagrad"])
+@pytest.mark.parametrize("factor", [10.0, 1e6])
+@pytest.mark.filterwarnings("ignore:After 50 epochs the objective is")
+def test_subgradient_steps_of_strong_penalties_stay_near(loss, learning_rate, factor):
+    """The plateau on which weights go to and fro across 0 is as high as the start."""
+    X, y = bounded_problem(1e3)
+    X[:, 1] *= 1e-4
+    kind = SGDRegularizedRegressor
+    if loss == "log_loss":
+        kind, y = SGDRegularizedClassifier, np.where(y > 0, 1.0, -1.0)
+    slope = np.abs(X.T @ y).max() / 200
+    for penalty in ("l1", "l2", "elasticnet"):
+        model = kind(
+            loss, penalty=penalty, alpha=factor * slope, mode="subgradient", solver="sgd",
+            learning_rate=learning_rate, max_iter=50, tol=None, random_state=0,
+        ).fit(X, y)  # fmt: skip
+        zero = skreg.objective(X, y, np.zeros(5), loss=loss)
+        assert model.objective_ <= 10.0 * zero
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("mode", ["proximal", "subgradient"])
+def test_huber_without_width_has_no_weights(offset_problem, fit_intercept, mode):
+    csr, X, y = offset_problem
+    for storage in (X, csr):
+        for epsilon in (0.0, 5e-324, 1e-300):
+            model = SGDRegularizedRegressor(
+                "huber", epsilon=epsilon, fit_intercept=fit_intercept, mode=mode,
+                solver="sgd", max_iter=3, tol=None, random_state=0,
+            )  # fmt: skip
+            model.fit(storage, y)
+            coefs = [model.coef_, clone(model).partial_fit(storage, y).coef_]
+            assert np.abs(coefs).max() <= 100.0 * (epsilon > 0.0)
+
+
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("mode", ["proximal", "subgradient"])
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet", "l2"])
+@pytest.mark.parametrize("learning_rate", ["auto", "adagrad"])
+def test_the_strongest_penalties_leave_no_weight(
+    offset_problem, learning_rate, penalty, mode, average
+):
+    csr, X, y = offset_problem
+    if learning_rate == "adagrad" and average:
+        pytest.skip("has no average")
+    for alpha in (1e30, 1e99 if mode == "subgradient" else 1e308):
+        model = SGDRegularizedRegressor(
+            penalty=penalty, alpha=alpha, learning_rate=learning_rate, mode=mode,
+            average=average, solver="sgd", max_iter=5, tol=None, random_state=0,
+        )  # fmt: skip
+        for storage in (X, csr):
+            assert_allclose(model.fit(storage, y).coef_, 0.0, atol=1e-20)
+            if mode == "proximal" and penalty != "l2":
+                assert not model.coef_.any()
+            stream = clone(model).partial_fit(storage, y).partial_fit(storage, y)
+            assert_allclose(stream.coef_, 0.0, atol=1e-20)

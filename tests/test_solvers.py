@@ -1,3 +1,4 @@
+import pickle
 import warnings
 
 import numpy as np
@@ -414,3 +415,126 @@ def test_steps_follow_on_a_fit_whose_first_row_weighs_nothing(rng):
     model = SGDRegularizedRegressor(random_state=0).fit(X, y, sample_weight=s)
     score = model.score(X, y)
     assert model.partial_fit(X, y).score(X, y) > score - 0.01
+
+
+LETTER = [
+    ({"learning_rate": "constant", "eta0": 10.0}, "lower eta0, or leave eta0=None"),
+    ({"learning_rate": "invscaling", "eta0": 1e3}, "lower eta0, or leave eta0=None"),
+    ({"learning_rate": "adagrad", "eta0": 1e5}, "lower eta0, or leave eta0=None"),
+    ({"learning_rate": "optimal"}, "raise alpha, .* or use learning_rate='auto'"),
+]
+
+
+@pytest.mark.parametrize(("settings", "advice"), LETTER)
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+def test_streams_do_not_diverge_silently(rng, storage, settings, advice):
+    X = rng.normal(size=(40, 5))
+    y, X = X[:, 0] + 0.1 * rng.normal(size=40), storage(X)
+    model = SGDRegularizedRegressor(random_state=0, alpha=1e-5, **settings)
+    with pytest.raises(ValueError, match=f"diverged.*{advice}") as of_fit:
+        model.fit(X, y)
+    with pytest.raises(ValueError, match=f"diverged.*{advice}"):
+        model.partial_fit(X, y)
+    assert not hasattr(model, "coef_")
+    assert str(pickle.loads(pickle.dumps(of_fit.value))) == str(of_fit.value)
+    before = SGDRegularizedRegressor(random_state=0).partial_fit(X, y)
+    coef, steps = before.coef_, before.t_
+    with pytest.raises(ValueError, match="diverged"):
+        before.set_params(**model.get_params()).partial_fit(X, y)
+    assert_array_equal(before.coef_, coef)
+    assert before.t_ == steps
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+def test_streams_of_labels_do_not_diverge_silently(rng, storage, n_classes):
+    X, y = storage(rng.normal(size=(60, 5))), np.arange(60) % n_classes
+    model = SGDRegularizedClassifier("squared_hinge", learning_rate="constant", eta0=100.0)
+    with pytest.raises(ValueError, match="diverged"):
+        model.partial_fit(X, y, classes=np.arange(n_classes))
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_slow_divergence_is_seen_in_small_batches(rng, size):
+    X = rng.normal(size=(70, 5))
+    y = X[:, 0] + 0.1 * rng.normal(size=70)
+    model = SGDRegularizedRegressor(learning_rate="constant", eta0=0.6)
+    with pytest.raises(ValueError, match="diverged"):
+        for start in range(0, 70 * 70, size):
+            rows = np.arange(start, start + size) % 70
+            model.partial_fit(X[rows], y[rows])
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_streams_that_change_do_not_diverge(rng, scale):
+    """Small and missing targets, longer rows and single rows are no divergence."""
+    X = rng.normal(size=(400, 5))
+    y = scale * (X @ [1.0, 2.0, 0.0, 0.0, 0.0] + 0.5 * rng.normal(size=400))
+    for loss in ("squared_error", "squared_epsilon_insensitive"):
+        model = SGDRegularizedRegressor(loss, epsilon=2.0 * scale, eta0=0.01)
+        for i in range(400):
+            model.partial_fit(X[i : i + 1], y[i : i + 1])
+        model.partial_fit(X[:50], np.zeros(50))
+        model.partial_fit(10.0 * X[:1], y[:1]).partial_fit(X[:5], 1e-9 * y[:5])
+        assert np.isfinite(model.coef_).all()
+
+
+def test_fits_that_end_above_their_start_return_what_was_better(rng):
+    """Heavy rows of a nearly constant feature: implicit steps reach each of them."""
+    rng = np.random.default_rng(0)
+    X = 3.0 + 0.3 * rng.normal(size=(60, 1))
+    y, s = rng.random(60) < 0.15, 10.0 ** rng.uniform(-2, 2, 60)
+    n_warned = 0
+    for seed in range(10):
+        model = SGDRegularizedClassifier(
+            "modified_huber", solver="sgd", learning_rate="constant", alpha=1e-6, tol=1e-4,
+            max_iter=50, random_state=seed,
+        )  # fmt: skip
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(X, y, sample_weight=s)
+        signs = np.where(y, 1.0, -1.0)
+        zero, found = (
+            skreg.objective(
+                X, signs, coef, b, loss="modified_huber", l2=1e-6, sample_weight=s
+            )
+            for coef, b in (([0.0], 0.0), (model.coef_[0], model.intercept_[0]))
+        )
+        assert found <= zero * (1.0 + 1e-9)
+        assert_allclose(found, model.objective_, rtol=1e-9)
+        turned = model.history_["objective"][-1] > zero
+        words = [str(warning.message) for warning in caught]
+        assert turned == any("best weights seen are returned" in word for word in words)
+        n_warned += turned
+    assert n_warned > 0
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_errstate_of_the_caller_does_not_reach_in(rng, n_jobs):
+    X, y = rng.normal(size=(60, 4)), np.arange(60) % 3
+    X[7] = 5e-324
+    model = SGDRegularizedClassifier(
+        "hinge", alpha=1e5, learning_rate="constant", eta0=0.1, shuffle=False, tol=None,
+        max_iter=6, n_jobs=n_jobs,
+    )  # fmt: skip
+    with np.errstate(all="raise"):
+        for storage in (X, sparse.csr_matrix(X)):
+            assert_allclose(model.fit(storage, y).coef_, 0.0, atol=1e-3)
+            model.partial_fit(storage, y).predict(storage)
+        regressor = SGDRegularizedRegressor(random_state=0, solver="sgd", max_iter=3)
+        regressor.set_params(tol=None).fit(X, 1.0 * y).partial_fit(X, 1.0 * y).predict(X)
+
+
+@pytest.mark.parametrize("solver", ["auto", "sgd"])
+def test_numbers_at_the_ends_of_the_range_warn_of_nothing(rng, solver):
+    """Rows of 5e-324, integers above 2^53, targets of 1e-320."""
+    X, y = rng.normal(size=(40, 3)), rng.normal(size=40)
+    X[3] = 5e-324
+    large = np.column_stack([np.arange(40), 2**53 + 1 + np.arange(40)])
+    model = SGDRegularizedRegressor(solver=solver, random_state=0)
+    for data in (X, large):
+        fit_quietly(model, data, y)
+        model.partial_fit(data, y).predict(data)
+    for loss in ("huber", "squared_error"):
+        with pytest.raises(ValueError, match="targets are too small for the loss"):
+            model.set_params(loss=loss).fit(rng.normal(size=(40, 3)), 1e-320 * y)
