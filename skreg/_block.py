@@ -198,7 +198,7 @@ class BlockSGD(SGD):
         shown = self.state.shown()
         coef = self.state.settled(shown)
         parts = self._targets, coef, shown.intercept, self._feature_curvatures
-        return certify_block(self.problems, *parts)
+        return certify_block(self.problems, *parts, self._mean_slopes)
 
     def sampled_losses(self):
         """Return the mean loss of some rows for each model, as `SGD` does."""
@@ -219,6 +219,8 @@ class BlockSGD(SGD):
         """Go on with some of the models."""
         self.state = BlockState.join([self.state.model(m) for m in models])
         self.problems = [self.problems[m] for m in models]
+        if self._mean_slopes is not None:
+            self._mean_slopes.keep(models)
         self._targets = _targets(self.problems)
 
     def _visit(self, plan):
@@ -250,10 +252,11 @@ def _targets(problems):
     return np.stack([problem.y.astype(np.int8) for problem in problems], axis=1)
 
 
-def certify_block(problems, targets, coef, intercept, curvatures):
+def certify_block(problems, targets, coef, intercept, curvatures, mean_slopes=None):
     """Return the certificate of each model.
 
     The problems share their rows; `targets` and `coef` have a column for each of them.
+    With `MeanSlopes`, these take the place of the slopes.
     """
     problem, n_models = problems[0], len(problems)
     losses, slopes = np.zeros(n_models), np.empty((n_models, len(problem.rows)))
@@ -261,6 +264,9 @@ def certify_block(problems, targets, coef, intercept, curvatures):
     rows = problem.X, targets, weights, problem.rows
     sums = np.zeros((2, n_models))  # of positive slopes, and of the sizes of others
     block_slopes(*rows, coef, intercept, problem.loss, losses, slopes, sums)
+    if mean_slopes is not None:
+        slopes, of_rows = mean_slopes.add(slopes), weights[problem.rows]
+        sums[:] = np.maximum(slopes, 0.0) @ of_rows, np.maximum(-slopes, 0.0) @ of_rows
     # Slopes are scaled before their gradients are summed: one sum is enough.
     factors = np.ones((n_models, 2))
     if problem.is_penalized:

@@ -152,7 +152,7 @@ class SGDRegularizedModel(WithHints):
     def _minimize(self, problems, states, scores, n_jobs=None):
         """Run the solver on problems of one loss; return their `Solution`."""
         settings = self._settings()
-        self.solver_ = solver_for(self.solver, problems[0].loss, settings)
+        self.solver_ = solver_for(self.solver, settings)
         return minimize(
             problems, self.solver_, settings, states, self._stopping(), scores, n_jobs
         )

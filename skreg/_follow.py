@@ -122,7 +122,7 @@ def _follow_rows(problem, penalties, stopping, null, generator, passed):
         if len(passed) > 1 and penalty[0] > 0.0:
             way = way_between(*(point.penalty for point in passed), penalty)
             if way > 0.0:
-                descent.start(null.intercept)
+                descent.start(null)
                 descent.try_weights(*extrapolate(*passed, way))
         solution = run(descent, _SETTINGS, stopping, null)
         passed = [*passed[-1:], Passed(penalty, solution.coef, solution.intercept)]

@@ -291,6 +291,19 @@ def gradient_pass(X, sample_weight, rows, slopes, gradients):
 
 
 @compiled
+def dual_pass(X, sample_weight, rows, coef, intercept, slopes, raw, gradients):
+    """Set ``raw[k]`` to the prediction of row ``rows[k]``; sum as `gradient_pass` does."""
+    last = gradients.shape[1] - 1
+    for k in range(rows.shape[0]):
+        raw[k] = row_dot(X, rows[k], coef, None) + intercept
+        slope = sample_weight[rows[k]] * slopes[k]
+        if slope != 0.0:
+            part = gradients[0] if slope > 0.0 else gradients[1]
+            row_add(X, rows[k], slope, part)
+            part[last] += slope
+
+
+@compiled
 def row_loss(X, y, i, coef, intercept, loss):
     """Return the loss of row `i` at fixed weights."""
     return value(loss, y[i], row_dot(X, i, coef, None) + intercept)

@@ -18,7 +18,10 @@ A loss states
                         is a guess,
     slope_bound         the largest derivative of a regression loss, None if unbounded
                         (targets -1 and +1 have a scale of their own: None, too),
-    forgives            the largest error of a regression that costs nothing.
+    forgives            the largest error of a regression that costs nothing,
+    kinks(y)            where the derivative jumps, each time by 1 (only defined if
+                        ``max_curvature`` is None; the loss is linear between),
+    is_at_kink(u)       whether slopes, an array, are between those of the linear pieces.
 
 A new loss is one class and one line in a registry at the end of this file; parameter
 validation, error messages, documentation and tests read the registries.
@@ -138,6 +141,12 @@ class EpsilonInsensitive(LossWithEpsilon):
             return 0.0
         return math.copysign(1.0 if excess >= q else excess / q, a - y)
 
+    def kinks(self, y):
+        return y - self.epsilon, y + self.epsilon
+
+    def is_at_kink(self, u):
+        return (u != 0.0) & (abs(u) < 1.0)
+
 
 class SquaredEpsilonInsensitive(LossWithEpsilon):
     """``max(0, |p - y| - epsilon)^2``."""
@@ -221,27 +230,39 @@ class LogLoss(Loss):
 
 
 class Hinge(Loss):
-    """``max(0, 1 - y * p)``."""
+    """``max(0, 1 - y * p)``.
+
+    Written for targets of any size as ``max(0, sign(y) * (y - p))``: `Smoothed` moves them.
+    """
 
     max_curvature = None
     slope_bound = None
 
     def value(self, y, p):
-        return max(1.0 - y * p, 0.0)
+        return max(math.copysign(1.0, y) * (y - p), 0.0)
 
     def derivative(self, y, p):
-        return -y if y * p < 1.0 else 0.0
+        sign = math.copysign(1.0, y)
+        return -sign if sign * (y - p) > 0.0 else 0.0
 
     def conjugate(self, y, u):
-        if u * y > 0.0 or u * y < -1.0:
+        slope = u * math.copysign(1.0, y)
+        if slope > 0.0 or slope < -1.0:
             return math.inf
         return u * y
 
     def implicit_slope(self, y, a, q, u):
-        excess = 1.0 - y * a
+        sign = math.copysign(1.0, y)
+        excess = sign * (y - a)
         if excess <= 0.0:
             return 0.0
-        return -y if excess >= q else -y * excess / q
+        return -sign if excess >= q else -sign * excess / q
+
+    def kinks(self, y):
+        return (y,)
+
+    def is_at_kink(self, u):
+        return (u != 0.0) & (abs(u) < 1.0)
 
 
 class SquaredHinge(Loss):
@@ -292,6 +313,53 @@ class ModifiedHuber(Loss):
 
     def implicit_slope(self, y, a, q, u):
         return -y * min(2.0 * max(1.0 - y * a, 0.0) / (1.0 + 2.0 * q), 4.0)
+
+
+class Envelope(NamedTuple):
+    """Another loss, and a width."""
+
+    loss: Any
+    width: float
+
+    @property
+    def forgives(self):
+        return 0.0
+
+
+class Smoothed(Envelope):
+    """The Moreau envelope of a loss that is linear between kinks.
+
+    That is the minimum over q of ``value(y, q) + (p - q)^2 / (2 * width)``: each kink
+    becomes an arc of curvature ``1 / width``. Its derivative is the slope of an implicit
+    step of this length.
+    """
+
+    slope_bound = None
+
+    @property
+    def max_curvature(self):
+        return 1.0 / self.width
+
+    def value(self, y, p):
+        u = implicit_slope(self.loss, y, p, self.width, 0.0)
+        return value(self.loss, y, p - self.width * u) + 0.5 * self.width * u * u
+
+    def derivative(self, y, p):
+        return implicit_slope(self.loss, y, p, self.width, 0.0)
+
+    def conjugate(self, y, u):
+        return conjugate(self.loss, y, u) + 0.5 * self.width * u * u
+
+    def curvature(self, y, p):
+        u = implicit_slope(self.loss, y, p, self.width, 0.0)
+        is_linear = u == derivative(self.loss, y, p - self.width * u)
+        return 0.0 if is_linear else 1.0 / self.width
+
+    def implicit_slope(self, y, a, q, u):
+        return implicit_slope(self.loss, y, a, q + self.width, u)
+
+    def is_at_kink(self, u):
+        return self.loss.is_at_kink(u)
 
 
 def value(loss, y, p):

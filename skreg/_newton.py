@@ -19,7 +19,7 @@ from scipy.linalg.blas import dger
 
 from skreg._conjugate import FIRST_PACE, conjugate_gradients
 from skreg._kernels import curvature_pass, hessian_product, loss_sum
-from skreg._losses import HalfSquaredError
+from skreg._losses import HalfSquaredError, Smoothed
 from skreg._matrices import CSR, add_gram, check_squares, mean_squares
 from skreg._objective import feature_curvatures, look
 from skreg._optimality import NOISE, differ_by_rounding, is_better, is_exact, left_open
@@ -57,6 +57,13 @@ _FAIR = 0.5
 # than this part of it, which lets steps go on.
 _SMALLEST_CURVATURE = 1e-7
 _LEAST_OF_SLOPE = 0.1
+# Steps among flat rows that are shorter than this part of what a model asks for are damped
+# by a curvature that grows and falls by this factor (Levenberg 1944; Marquardt 1963).
+_TOO_SHORT = 0.25
+_DAMPING = 10.0
+_LEAST_DAMPING = 1e-16
+# One of so many flat rows of an envelope stands for all of them, if they are many.
+_FLAT_ROWS = 16
 # After so many products, the pace of conjugate gradients is known well enough to give up;
 # a model that is the objective itself is solved until the gap is about this part of the
 # target, squared.
@@ -82,13 +89,16 @@ class Newton:
         n_rows = len(problem.rows)
         self._quadratic = isinstance(problem.loss, HalfSquaredError)
         self._n_sampled = n_rows
-        sampled = not self._quadratic and not isinstance(problem.X, CSR)
-        if sampled:  # in a sample of sparse rows, rare features are missing
+        self._is_mostly_flat = isinstance(problem.loss, Smoothed)
+        sampled = not (self._quadratic or self._is_mostly_flat)
+        if sampled and not isinstance(problem.X, CSR):  # a sample would lack rare features
             n_features = len(coef) + 1
             first = max(_ROWS_PER_FEATURE * n_features, MATRIX_SPEED * n_rows // n_features)
             self._n_sampled = min(n_rows, first)
         # The minimum of a model that is not the objective need not be exact.
         self._work = MOST_WORK if self._quadratic else _WORK_OF_A_STEP
+        self._least_curvature = _SMALLEST_CURVATURE
+        self._has_flat_rows = False
         self._matrix = None
         self._same_curvatures = None  # those of the squared error, wherever it is
         self._centers = None
@@ -128,10 +138,13 @@ class Newton:
                 improved = self._step(*step)
                 drops = not self.coef[support].all()
                 self.pace = FIRST_PACE if drops else self.pace.after(n_products)
+            damped = self._has_flat_rows and self._damp()
             n_looks = self._n_sampled * len(self.coef) / (MATRIX_SPEED * len(problem.rows))
             served = self._steps_left(before, target) <= n_looks + _STEPS_OF_A_NEW_MATRIX
             whole = self._n_sampled == len(problem.rows)
-            last_resort = (whole and fresh) or self._quadratic or not self._explicit
+            last_resort = (
+                (whole and fresh and not damped) or self._quadratic or not self._explicit
+            )
             if exact or (not improved and last_resort):
                 return
             if not served and not self._quadratic:
@@ -200,17 +213,30 @@ class Newton:
     def _look(self, coef, intercept):
         return look(self.problem, coef, intercept, self._feature_curvatures)
 
+    def _damp(self):
+        """Let flat rows curve the next model more, if the last step had to be shorter.
+
+        That makes it shorter where the rows that are curved, which may be few, say nothing.
+        Return whether they do.
+        """
+        least = self._least_curvature
+        if self._last_size < _TOO_SHORT:
+            self._least_curvature = min(_DAMPING * least, 1.0)
+            self._matrix = None
+        elif self._last_size == 1.0:
+            self._least_curvature = max(least / _DAMPING, _LEAST_DAMPING)
+        return self._least_curvature > least
+
     def _step(self, direction, shift, signs=None):
         """Move to better weights; return whether there are any.
 
         With `signs`, those that weights may have, no weight moves across 0.
         """
-        size = 1.0
-        sampled = self._explicit and self._n_sampled < len(self.problem.rows)
-        for _ in range(_FEW_HALVINGS if sampled else _HALVINGS):
-            coef = self.coef + size * direction
-            if signs is not None:
-                coef[coef * signs < 0.0] = 0.0
+        self._last_size = 0.0
+        size, sampled = 1.0, self._explicit and self._n_sampled < len(self.problem.rows)
+        smallest = 0.5 ** (_FEW_HALVINGS if sampled else _HALVINGS)
+        while size >= smallest:
+            coef = self._moved(size * direction, signs)
             intercept = self.intercept + size * shift
             view = self._look(coef, intercept)
             if is_better(self.problem, self.coef, self.view, coef, view):
@@ -222,10 +248,11 @@ class Newton:
                     )
                     view = self._look(coef, intercept)
                 self.coef, self.intercept, self.view = coef, intercept, view
+                self._last_size = best
                 return True
             if differ_by_rounding(self.view, view):  # a shorter step would be no better
                 return False
-            size *= 0.5
+            size *= self._shortening(size * direction, signs, view, smallest / size)
         return False
 
     def _best_size(self, direction, shift, size, view):
@@ -249,12 +276,36 @@ class Newton:
         for _ in range(_HALVINGS):
             loss = loss_sum(y, weights, raw + factor * size * moves, problem.loss)
             coef = self.coef + factor * size * direction
-            penalty = 0.5 * problem.l2 * (coef @ coef) if problem.l2 > 0.0 else 0.0
-            next_value = loss / problem.weight_sum + penalty
+            next_value = loss / problem.weight_sum + problem.penalty_of(coef)
             if not next_value < value - rounding:
                 break
             size, value = factor * size, next_value
         return size
+
+    def _moved(self, step, signs):
+        coef = self.coef + step
+        if signs is not None:
+            coef[coef * signs < 0.0] = 0.0
+        return coef
+
+    def _shortening(self, step, signs, view, smallest):
+        """Return the best of the parts 1/2, 1/4, ... of a step, for its known predictions.
+
+        `view` is that of the whole step. As the objective is convex along it, the first
+        rise is the end of the search.
+        """
+        problem, raw = self.problem, self.view.raw_predictions
+        y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
+        change, weight_sum = view.raw_predictions - raw, problem.weight_sum
+        part, lowest = 1.0, np.inf
+        while part >= smallest:
+            coef = self._moved(0.5 * part * step, signs)
+            value = loss_sum(y, weights, raw + 0.5 * part * change, problem.loss)
+            value = value / weight_sum + problem.penalty_of(coef)
+            if not value < lowest:
+                break
+            part, lowest = 0.5 * part, value
+        return min(part, 0.5)
 
     def _rests(self):
         """Return whether rounding hides what the optimality conditions leave open.
@@ -283,8 +334,9 @@ class Newton:
         )
         curvatures = np.empty(len(rows))
         curvature_pass(problem.y, rows, raw, problem.loss, curvatures)
-        smallest = np.full(len(rows), _SMALLEST_CURVATURE * problem.loss.max_curvature)
+        smallest = np.full(len(rows), self._least_curvature * problem.loss.max_curvature)
         fades = curvatures > 0.0
+        self._has_flat_rows = not fades.all()
         smallest[fades] = np.minimum(smallest, _LEAST_OF_SLOPE * np.abs(slopes))[fades]
         weights = problem.sample_weight[rows]
         found = rows, weights / weights.sum() * np.maximum(curvatures, smallest)
@@ -292,12 +344,22 @@ class Newton:
             self._same_curvatures = found
         return found
 
+    def _curved_rows(self, every=1):
+        """Return `_row_curvatures`, without most rows of an envelope that are flat."""
+        rows, curvatures = self._row_curvatures(every)
+        if not self._is_mostly_flat:
+            return rows, curvatures
+        kept = self.problem.loss.is_at_kink(self.view.slopes[::every])
+        needed = _ROWS_PER_FEATURE * (self.problem.n_features + 1)
+        kept[:: min(max(1, len(rows) // needed), _FLAT_ROWS)] = True
+        return rows[kept], curvatures[kept]
+
     def _model_direction(self, target):
         problem = self.problem
         if self._matrix is None:
             every = len(problem.rows) // self._n_sampled
             self._matrix = np.zeros((len(self.coef) + 1,) * 2)
-            add_gram(problem.X, *self._row_curvatures(every), self._matrix)
+            add_gram(problem.X, *self._curved_rows(every), self._matrix)
             of_features = self._matrix.diagonal()[:-1] / self._matrix[-1, -1]
             check_squares(of_features, problem.X, problem.rows)
             mirror(self._matrix)
@@ -355,7 +417,7 @@ class Newton:
         left = left_open(problem, coef, self.view)
         moves = left != 0.0
         moves[:-1] |= coef != 0.0
-        rows, curvatures = self._row_curvatures()
+        rows, curvatures = self._curved_rows()
         if self._centers is None:
             self._centers = self._means_and_squares(rows, curvatures)
         means, squares = self._centers

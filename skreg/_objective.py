@@ -38,6 +38,8 @@ from skreg._matrices import as_rows, mean_squares
 from skreg._numbers import as_numbers, check_finite
 from skreg.penalties import ElasticNet, check_number
 
+# Sums of slopes that are smaller than this part of the weights are 0.
+_ROUNDING = 1e-12
 # Beyond this raw prediction a classification loss does not change its mind.
 _LARGEST_RAW_PREDICTION = 50.0
 # Targets that differ by less than this part of them are moved to 0.
@@ -72,6 +74,11 @@ class Problem(NamedTuple):
     @property
     def is_penalized(self):
         return self.l1 > 0.0 or self.l2 > 0.0
+
+    def penalty_of(self, coef):
+        """Return the penalty of weights."""
+        with np.errstate(over="ignore"):
+            return float(self.l1 * np.abs(coef).sum() + 0.5 * self.l2 * (coef @ coef))
 
 
 class Certificate(NamedTuple):
@@ -127,31 +134,58 @@ class View(NamedTuple):
 
         The weights of all others are 0, so the predictions are known.
         """
-        gradients = np.zeros((2, len(coef) + 1))
-        gradient_pass(
-            problem.X, problem.sample_weight, problem.rows, self.slopes, gradients
-        )
-        gradients /= problem.weight_sum
+        gradients = _gradients_of(problem, self.slopes)
         return self._with(problem, coef, gradients, curvatures)
 
     def with_slopes(self, problem, coef, slopes):
-        """Return the view with other slopes, which may give a better bound."""
-        gradients = np.zeros_like(self.gradients)
-        gradient_pass(problem.X, problem.sample_weight, problem.rows, slopes, gradients)
-        gradients /= problem.weight_sum
-        return self._replace(slopes=slopes)._with(problem, coef, gradients, None)
+        """Return the view of the same weights with other slopes, if any is penalized."""
+        view = self._replace(slopes=slopes)
+        return view._with(problem, coef, _gradients_of(problem, slopes), None)
 
     def _with(self, problem, coef, gradients, curvatures):
-        certificate = _certificate_from(
+        certificate = certificate_from(
             problem, coef, self.certificate.loss, self.slopes, gradients, curvatures
         )
         gradient = gradients.sum(axis=0)
         return View(certificate, self.raw_predictions, self.slopes, gradient, gradients)
 
 
+def _gradients_of(problem, slopes):
+    """Return the gradients that slopes of the rows lead to, positive and other ones."""
+    gradients = np.zeros((2, problem.n_features + 1))
+    gradient_pass(problem.X, problem.sample_weight, problem.rows, slopes, gradients)
+    return gradients / problem.weight_sum
+
+
 def certify(problem, coef, intercept, curvatures):
     """Return the `Certificate` of weights; `curvatures` come from `feature_curvatures`."""
     return look(problem, coef, intercept, curvatures).certificate
+
+
+class MeanSlopes:
+    """The mean of the slopes that rows have at several weights.
+
+    At a kink the slopes of single weights jump from one end of an interval to the other,
+    and are no dual point however near the weights are; their mean becomes one. Each counts
+    in proportion to its number, so that the first ones fade (Shamir and Zhang 2013).
+    """
+
+    def __init__(self):
+        self._mean = None
+        self._number = 0
+
+    def add(self, slopes):
+        """Take note of slopes; return their mean."""
+        if self._mean is None:
+            self._mean = np.zeros_like(slopes)
+        self._number += 1
+        self._mean += 2.0 / (self._number + 1.0) * (slopes - self._mean)
+        return self._mean
+
+    def keep(self, models):
+        """Keep the rows of some models."""
+        if self._mean is not None:
+            self._mean = self._mean[models]
 
 
 def look(problem, coef, intercept, curvatures):
@@ -163,13 +197,13 @@ def look(problem, coef, intercept, curvatures):
     total = loss_pass(X, y, sample_weight, rows, coef, intercept, loss, seen, gradients)
     raw_predictions, slopes = seen
     gradients /= weight_sum
-    certificate = _certificate_from(
+    certificate = certificate_from(
         problem, coef, float(total / weight_sum), slopes, gradients, curvatures
     )
     return View(certificate, raw_predictions, slopes, gradients.sum(axis=0), gradients)
 
 
-def _certificate_from(problem, coef, mean_loss, slopes, gradients, curvatures):
+def certificate_from(problem, coef, mean_loss, slopes, gradients, curvatures):
     positive, negative = gradients
     factors = balancing_factors(problem, positive[-1], -negative[-1])
     correlation = np.abs(factors[0] * positive[:-1] + factors[1] * negative[:-1])
@@ -185,9 +219,7 @@ def certificate_of(problem, coef, mean_loss, slopes, factors, correlation, resid
     ones are multiplied by `factors`, those of `balancing_factors`.
     """
     _, y, sample_weight, rows, loss, l1, l2, _ = problem
-    weight_sum = problem.weight_sum
-    with np.errstate(over="ignore"):
-        penalty = float(l1 * np.abs(coef).sum() + 0.5 * l2 * (coef @ coef))
+    weight_sum, penalty = problem.weight_sum, problem.penalty_of(coef)
     objective = mean_loss + penalty
 
     def dual(shrinkage):
@@ -290,6 +322,8 @@ def null_model(problem):
     intercept = 0.0
     if problem.fit_intercept and isinstance(loss, HalfSquaredError):
         intercept = float(weights @ y / weights.sum())
+    elif problem.fit_intercept and loss.max_curvature is None:
+        intercept = best_intercept(loss, y, weights, 0.0)
     elif problem.fit_intercept:
         intercept = _root(
             lambda b: constant_pass(y, weights, b, loss)[1], float(low), float(high)
@@ -305,6 +339,23 @@ def null_model(problem):
             f"{null.objective_at_zero:g} where all predictions are 0. Scale the targets."
         )
     return null
+
+
+def best_intercept(loss, y, weights, raw):
+    """Return the best intercept beside raw predictions, for a loss with kinks.
+
+    The mean loss is linear between kinks. Where it is flat at its minimum, all of an
+    interval is best, and its middle is returned.
+    """
+    kinks = loss.kinks(y)
+    places = np.concatenate([kink - raw for kink in kinks])
+    order = np.argsort(places)
+    slopes = np.cumsum(np.tile(weights, len(kinks))[order])
+    slopes += constant_pass(y, weights, -np.inf, loss)[1]
+    flat = _ROUNDING * weights.sum()
+    ends = np.searchsorted(slopes, [-flat, flat], side="left")
+    low, high = places[order[np.minimum(ends, len(order) - 1)]]
+    return float(0.5 * low + 0.5 * high)
 
 
 def _root(increasing, low, high):

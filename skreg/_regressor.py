@@ -49,8 +49,8 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         ``l1 * sign(w) + l2 * w`` to the gradient: weights circle around 0 without
         reaching it.
     solver : {"auto", "svrg", "sgd"}, default="auto"
-        The solver. "svrg" is descent with reduced variance, which finds the optimum, for
-        smooth losses in proximal mode; "sgd" is plain stochastic gradient descent, one
+        The solver. "svrg" is descent with reduced variance, which finds the optimum, in
+        proximal mode; "sgd" is plain stochastic gradient descent, one
         step per row. "auto" is "svrg" where that can be, and "sgd" where `average`,
         `early_stopping`, `learning_rate` or `eta0` ask for what only "sgd" does.
         `partial_fit` always takes plain steps. `solver_` tells the choice.

@@ -14,7 +14,8 @@ leads, so that no step is too long, and what a row adds to the noise vanishes at
 optimum. This is stochastic dual coordinate ascent (Shalev-Shwartz and Zhang 2013), the
 twin of SVRG (Johnson and Zhang 2013) that needs no pass between its epochs. The center,
 which makes any problem well conditioned, follows the weights from epoch to epoch, with
-momentum (Frostig et al. 2015; Lin, Mairal and Harchaoui 2015).
+momentum (Frostig et al. 2015; Lin, Mairal and Harchaoui 2015). A loss with kinks has no
+curvature to weigh it by: there is no center then, and L2 must do without.
 """
 
 import numpy as np
@@ -36,7 +37,7 @@ def _shares(problem, norms):
     weights[problem.rows] = problem.sample_weight[problem.rows] / problem.weight_sum
     mean_norm = float(weights @ norms)
     # As many rows as the condition number: an epoch leaves a part of the distance.
-    curvature = problem.loss.max_curvature * mean_norm / len(problem.rows)
+    curvature = (problem.loss.max_curvature or 0.0) * mean_norm / len(problem.rows)
     return weights, curvature, mean_norm
 
 
@@ -44,19 +45,20 @@ class RowSteps:
     """Epochs from given weights.
 
     Without `view`, all remembered slopes are 0 at first, which suits weights of 0. `norms`
-    are those of the rows, squared.
+    are those of the rows, squared; `unit` is that of predictions over slopes.
     """
 
-    def __init__(self, problem, coef, intercept, view, norms, shuffle, generator):
+    def __init__(self, problem, coef, intercept, view, norms, shuffle, generator, unit=1.0):
         self.problem = problem
-        self._order = Order(problem.X, problem.rows, shuffle)
+        self._shuffle = shuffle
+        self.visit(problem.rows)
         self._generator = generator
         weights, curvature, mean_norm = _shares(problem, norms)
         self._strength = max(0.0, curvature - problem.l2)
         self._scale = 1.0 / (problem.l2 + self._strength)
         self._intercept_scale = 0.0
         if problem.fit_intercept:
-            self._intercept_scale = max(1.0, _LOOSENESS * mean_norm * self._scale)
+            self._intercept_scale = max(unit, _LOOSENESS * mean_norm * self._scale)
         self._remembered = Remembered(np.zeros(len(weights)), weights, norms)
         self._center, self._last, self._intercept_center = coef, coef, intercept
         self._dual = np.append(self._strength * coef, intercept)
@@ -64,6 +66,15 @@ class RowSteps:
             self._remembered.slopes[problem.rows] = view.slopes
             self._dual[:-1] -= view.gradient[:-1]
             self._dual[-1] -= self._intercept_scale * view.gradient[-1]
+
+    @property
+    def slopes(self):
+        """The remembered slopes of the rows of the problem."""
+        return self._remembered.slopes[self.problem.rows]
+
+    def visit(self, rows):
+        """Let the next epochs visit some of the rows only."""
+        self._order = Order(self.problem.X, rows, self._shuffle)
 
     def epoch(self):
         """Take a step on each row; return the weights and the intercept."""

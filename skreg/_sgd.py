@@ -24,7 +24,7 @@ from skreg._kernels import (
 )
 from skreg._losses import CLASSIFICATION_LOSSES, SHORT
 from skreg._matrices import bytes_per_row, checked_row_norms
-from skreg._objective import certify, feature_curvatures
+from skreg._objective import MeanSlopes, feature_curvatures, look
 from skreg._order import Order
 from skreg._schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
@@ -88,6 +88,8 @@ class SGD:
         if schedule == "optimal" and alpha == 0.0:  # it would divide by alpha
             schedule = "auto"
         self._feature_curvatures = feature_curvatures(problem)
+        kinked = problem.loss.max_curvature is None and problem.is_penalized
+        self._mean_slopes = MeanSlopes() if kinked else None
         self._schedule = SCHEDULES[schedule]
         self._offset = 0.0
         self._eta0 = settings.eta0
@@ -144,13 +146,17 @@ class SGD:
         """Return the weights and the intercept, all that is pending settled."""
         return self.state.weights()
 
-    def start(self, null_intercept):
+    def start(self, null):
         """Begin; nothing needs to be known."""
 
     def certify(self):
         """Return the certificate of the weights."""
-        coef, intercept = self.weights()
-        return certify(self.problem, coef, intercept, self._feature_curvatures)
+        problem, (coef, intercept) = self.problem, self.weights()
+        view = look(problem, coef, intercept, self._feature_curvatures)
+        if self._mean_slopes is None:
+            return view.certificate
+        slopes = self._mean_slopes.add(view.slopes)
+        return view.with_slopes(problem, coef, slopes).certificate
 
     def sampled_losses(self):
         """Return the mean loss of some rows, which is 0 if steps suit any scale."""

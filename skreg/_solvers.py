@@ -19,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skreg._adagrad import AdaGrad
 from skreg._block import BlockSGD, BlockState, can_share, grouped, split
+from skreg._kinked import KinkedDescent
 from skreg._objective import Certificate, certify, feature_curvatures, look, null_model
 from skreg._schedules import SCHEDULES
 from skreg._sgd import SGD
@@ -39,8 +40,14 @@ def plain_descent(problem, settings, state):
     return kind(problem, settings, state)
 
 
+def exact_descent(problem, settings, state):
+    """Return the descent that finds the optimum of a smooth loss, or of one with kinks."""
+    kind = KinkedDescent if problem.loss.max_curvature is None else SVRG
+    return kind(problem, settings, state)
+
+
 # The descent that each value of ``solver`` stands for; "auto" means one of the others.
-SOLVERS = {"sgd": plain_descent, "svrg": SVRG}
+SOLVERS = {"sgd": plain_descent, "svrg": exact_descent}
 SOLVER_OPTIONS = ["auto", *SOLVERS]
 LEARNING_RATES = [*SCHEDULES, "adagrad"]
 
@@ -54,6 +61,10 @@ _LARGEST_ERROR = 1e150
 _FEW_EPOCHS = 50
 # What is above the start by less than this part of it is there by rounding.
 _LEAST_TOL = 1e-9
+# Plain steps on a loss with kinks end after so many looks, in which the number of epochs
+# doubles, if each has gained at most this part of the target.
+_PATIENCE = 8
+_LEAST_GAIN = 0.02
 # With tol=None nobody asked for a judgement; this many times the start is worth a word.
 _SUSPECT = 10.0
 
@@ -114,12 +125,12 @@ def _reference(loss, objective):
     return max(objective, loss.value(0.0, error))
 
 
-def solver_for(name, loss, settings):
+def solver_for(name, settings):
     """Return the key of `SOLVERS` that a value of ``solver`` stands for.
 
-    Raises ValueError where variance reduction is asked for what it cannot do.
+    Raises ValueError where the exact solver is asked for what it cannot do.
     """
-    obstacle = SVRG.obstacle(loss, settings)
+    obstacle = SVRG.obstacle(settings)
     if name == "auto":
         return "sgd" if obstacle else "svrg"
     if name == "svrg" and obstacle:
@@ -204,7 +215,7 @@ def _in_threads(function, groups, n_jobs):
 
 def run(descent, settings, stopping, null, score=None):
     """Do what `minimize` does, for one descent and a known `NullModel`."""
-    descent.start(null.intercept)
+    descent.start(null)
     first = (*descent.weights(), descent.certify()) if _has_begun(descent) else None
     course = Course(descent, descent.problem, settings, stopping, null, first, score)
     while not course.ended:
@@ -294,6 +305,9 @@ class Course:
         )
         self._history = {name: [] for name in _HISTORY}
         self._plateau = Plateau(stopping.n_iter_no_change)
+        # Plain steps come no nearer to some optima of a loss with kinks than others do.
+        steps_on_kinks = problem.loss.max_curvature is None and not descent.looks
+        self._standstill = Plateau(_PATIENCE) if steps_on_kinks and tol else None
         self._best = None
         self._least = first  # or a later look at a lower objective, if steps are safe
         self._next_look = 1
@@ -346,7 +360,7 @@ class Course:
             self._converged = good and not separated
             if good and separated:
                 return True
-        if self._descent.ends(self._converged):
+        if self._descent.ends(self._converged) or self._stands_still(certificate):
             self._converged = self._converged or scored
             return True
         stuck = self._waits and self._plateau.reached(value, least_fall)
@@ -363,6 +377,13 @@ class Course:
             certificate = judge(self._problem, coef, intercept, self.target)
             self._last = coef, intercept, certificate
         return certificate.distance <= self.target
+
+    def _stands_still(self, certificate):
+        """Return whether looks at ever more epochs have shown no gain that matters."""
+        if self._standstill is None or self._waits or self._next_look - self.n_epochs < 2:
+            return False
+        least_fall = _LEAST_GAIN * self.target
+        return self._standstill.reached(certificate.objective, least_fall)
 
     def _record(self, n_nonzero, seen):
         row = {"epoch": self.n_epochs, **dict.fromkeys(_SEEN, np.nan)}
@@ -449,6 +470,13 @@ class Course:
             return (
                 f"After {epoch} epochs the objective is {last:.4g}, more than the "
                 f"{start:.4g} it started from: {reason} {_remedy(self._settings)}"
+            )
+        if self._standstill is not None and not descent.adapts and self._score is None:
+            return (
+                f"After {epoch} epochs the {measure} is {certificate.distance:.3g}, above "
+                f"the target {target:.3g}. {type(self._problem.loss).__name__} has a kink, "
+                "near which plain steps gain little. Use solver='auto' in proximal mode, "
+                "which solves such losses exactly, or raise tol."
             )
         if epoch < stopping.max_iter and not descent.adapts:
             return (

@@ -81,6 +81,14 @@ _FEW_VALUES = 100_000
 _REFINEMENTS = 10
 
 
+def looks_of_matrix(X, size):
+    """Return how many looks at all rows cost as much as the matrix of a model."""
+    if not isinstance(X, CSR):
+        return size / MATRIX_SPEED
+    values = max(n_values(X), 1)
+    return size / _SPARSE_SPEED + size**3 / (_FACTOR_SPEED * values)
+
+
 class SVRG:
     """The descent of one `Problem`: each call of `epoch` is a turn."""
 
@@ -89,10 +97,8 @@ class SVRG:
     step_size = np.nan
 
     @staticmethod
-    def obstacle(loss, settings):
+    def obstacle(settings):
         """Return why this descent cannot serve, as the end of a sentence, or None."""
-        if loss.max_curvature is None:
-            return f"needs a smooth loss, and {type(loss).__name__} has a kink"
         if settings.subgradient:
             return "is proximal, and mode='subgradient' is not"
         if settings.early_stopping:
@@ -103,12 +109,12 @@ class SVRG:
             return "chooses its steps itself, without learning_rate and eta0"
         return None
 
-    def __init__(self, problem, settings, state):
+    def __init__(self, problem, settings, state, refines=True):
         self._whole = problem  # with the targets as they came
         problem, self._offset = without_offset(problem)
         self._part = without_empty_features(problem)
         self.problem = problem = self._part.problem
-        self._refines = n_values(problem.X) < _FEW_VALUES
+        self._refines = refines and n_values(problem.X) < _FEW_VALUES
         self._view = None
         self._newton = None
         coef, self._intercept = state.weights()
@@ -149,6 +155,13 @@ class SVRG:
                 self.problem, self._coef, self._feature_curvatures
             )
 
+    def change_loss(self, y, loss):
+        """Go on from here with other targets and another loss."""
+        self.problem = self.problem._replace(y=y, loss=loss)
+        self._reset()
+        self._newton = None
+        self._view = self._look(self._coef, self._intercept)
+
     def try_weights(self, coef, intercept):
         """Go on from other weights if these are better."""
         coef, intercept = self._part.restrict(coef), intercept - self._offset
@@ -169,6 +182,14 @@ class SVRG:
     def certify(self):
         """Return the certificate of the weights."""
         return self._view.certificate
+
+    def seen(self):
+        """Return the weights of the features that any row has, intercept and `View`."""
+        return self._coef, self._intercept, self._view
+
+    def expand(self, coef):
+        """Return the weights of all features, from those that `seen` returns."""
+        return self._part.expand(coef)
 
     def ends(self, converged):
         """Return whether to stop: no turn helps, or none is needed.
@@ -192,14 +213,14 @@ class SVRG:
         """Return that there is no step to reduce."""
         return False
 
-    def start(self, null_intercept):
+    def start(self, null):
         """Look at the first weights; weights of 0 begin with the best intercept."""
         if self._view is not None:
             return
         if self.problem.fit_intercept and self._untouched:
+            self._intercept = null.intercept
             if self._offset:
-                null_intercept = null_model(self.problem).intercept
-            self._intercept = null_intercept
+                self._intercept = null_model(self.problem).intercept
         self._view = self._look(self._coef, self._intercept)
 
     def epoch(self, target):
@@ -319,11 +340,7 @@ class SVRG:
         return way * _LOOKS_PER_TURN < other * self._rows_pace
 
     def _looks_of_matrix(self, size):
-        """Return how many looks at all rows cost as much as the matrix of a model."""
-        if not self._is_sparse:
-            return size / MATRIX_SPEED
-        values = max(n_values(self.problem.X), 1)
-        return size / _SPARSE_SPEED + size**3 / (_FACTOR_SPEED * values)
+        return looks_of_matrix(self.problem.X, size)
 
     def _n_epochs(self):
         """Return how many epochs on rows the next turn would have."""

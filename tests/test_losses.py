@@ -3,7 +3,7 @@ import math
 import naive
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 from sklearn._loss.loss import HalfBinomialLoss, HalfSquaredError, HuberLoss
 
@@ -11,6 +11,7 @@ from skreg._compile import compiled
 from skreg._losses import (
     CLASSIFICATION_LOSSES,
     LOSSES,
+    Smoothed,
     bounded_slope,
     conjugate,
     curvature,
@@ -22,6 +23,7 @@ from skreg._losses import (
 
 EPSILON = 0.3
 SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
+KINKED = [name for name in LOSSES if name not in SMOOTH]
 
 
 def loss_and_target(name):
@@ -228,3 +230,54 @@ def test_implicit_slope_stays_in_the_domain_of_the_conjugate(name):
             u = loss.implicit_slope(y, a, q, 0.0)
             assert math.isfinite(loss.conjugate(y, u))
             assert abs(u) <= abs(loss.derivative(y, a)) * (1 + 1e-9)
+
+
+@compiled
+def compiled_smoothed(loss, y, p, q, u):
+    return (
+        value(loss, y, p),
+        derivative(loss, y, p),
+        conjugate(loss, y, u),
+        curvature(loss, y, p),
+        implicit_slope(loss, y, p, q, 0.0),
+    )
+
+
+@pytest.mark.parametrize("width", [1e-3, 0.4, 7.0])
+@pytest.mark.parametrize("name", KINKED)
+def test_smoothed_losses_are_moreau_envelopes(name, width):
+    loss, y = loss_and_target(name)
+    y *= 1.7  # targets that the method of multipliers has moved
+    smooth = Smoothed(loss, width)
+    places = np.linspace(-12.0, 12.0, 240_001)
+    values = np.array([loss.value(y, q) for q in places])
+    for p in (-3.01, -1.31, -0.11, 0.36, 1.06, 1.61, 4.01):
+        envelope = (values + (p - places) ** 2 / (2.0 * width)).min()
+        assert_allclose(smooth.value(y, p), envelope, atol=1e-5 + 1e-8 / width)
+        step = 1e-6 * width
+        numeric = (smooth.value(y, p + step) - smooth.value(y, p - step)) / (2.0 * step)
+        slope = smooth.derivative(y, p)
+        assert_allclose(slope, numeric, atol=1e-5)
+        bend = smooth.derivative(y, p + step) - smooth.derivative(y, p - step)
+        assert_allclose(smooth.curvature(y, p), bend / (2.0 * step), atol=1e-5 / width)
+        # Fenchel and Young, and the slope after an implicit step.
+        equal = smooth.value(y, p) + smooth.conjugate(y, slope)
+        assert_allclose(equal, slope * p, atol=1e-12)
+        u = smooth.implicit_slope(y, p, 0.3, 0.0)
+        assert_allclose(u, smooth.derivative(y, p - 0.3 * u), atol=1e-12)
+        formulas = compiled_smoothed(smooth, y, p, 0.3, slope)
+        expected = smooth.value(y, p), slope, smooth.conjugate(y, slope)
+        assert_allclose(formulas[:3], expected, rtol=1e-12, atol=1e-15)
+        assert_allclose(formulas[3:], (smooth.curvature(y, p), u), rtol=1e-12)
+    assert smooth.max_curvature == 1.0 / width
+
+
+@pytest.mark.parametrize("name", KINKED)
+def test_derivatives_jump_by_1_at_the_kinks(name):
+    loss, y = loss_and_target(name)
+    slopes = [-1.0, -0.5, 0.0, 0.5, 1.0]
+    for kink in loss.kinks(y):
+        ends = loss.derivative(y, kink - 1e-9), loss.derivative(y, kink + 1e-9)
+        assert ends[1] - ends[0] == 1.0
+        assert not loss.is_at_kink(np.array(ends)).any()
+    assert_array_equal(loss.is_at_kink(np.array(slopes)), np.abs(slopes) == 0.5)

@@ -11,7 +11,14 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 import skreg
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
 from skreg._matrices import as_rows
-from skreg._objective import Problem, certify, feature_curvatures, look, null_model
+from skreg._objective import (
+    Problem,
+    best_intercept,
+    certify,
+    feature_curvatures,
+    look,
+    null_model,
+)
 
 
 def make_problem(rng, name="squared_error", l1=0.05, l2=0.1, fit_intercept=True, n=40):
@@ -246,3 +253,23 @@ def test_objective_names_mistakes():
         skreg.objective(X, y, [1.0], l1=-1.0)
     with pytest.raises(ValueError, match="NaN"):
         skreg.objective([[np.nan], [1.0]], y, [1.0])
+
+
+@pytest.mark.parametrize("name", ["hinge", "epsilon_insensitive"])
+def test_the_best_intercept_beside_predictions_is_the_middle_of_the_best(rng, name):
+    loss = make_loss(name, 0.3)
+    for n in (1, 2, 7, 40):
+        y = rng.normal(size=n) if name != "hinge" else rng.choice([-1.0, 1.0], n)
+        s, raw = rng.integers(1, 4, n).astype(float), rng.normal(size=n)
+
+        def mean_loss(b, y=y, s=s, raw=raw):
+            losses = [loss.value(t, p + b) for t, p in zip(y, raw, strict=True)]
+            return s @ losses / s.sum()
+
+        kinks = np.concatenate([kink - raw for kink in loss.kinks(y)])
+        values = np.array([mean_loss(kink) for kink in kinks])
+        best = kinks[values <= values.min() + 1e-12]
+        found = best_intercept(loss, y, s, raw)
+        if len(np.unique(y)) > 1:  # else no intercept on one side is the largest
+            assert_allclose(found, 0.5 * (best.min() + best.max()), atol=1e-12)
+        assert mean_loss(found) <= values.min() + 1e-12

@@ -347,7 +347,6 @@ def test_no_copy_of_the_parameters_or_data_is_changed(rng):
 
 
 OBSTACLES = [
-    ({"loss": "epsilon_insensitive"}, "smooth loss"),
     ({"mode": "subgradient"}, "mode='subgradient'"),
     ({"average": True}, "average"),
     ({"average": 7}, "average"),
@@ -373,14 +372,6 @@ def test_obstacles_are_named_and_auto_goes_round_them(rng, parameters, word):
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.set_params(solver="auto").fit(X, y)
     assert model.solver_ == "sgd"
-
-
-def test_hinge_has_an_obstacle(rng):
-    X, y = make_data(rng, "hinge")
-    model = SGDRegularizedClassifier("hinge", solver="svrg", max_iter=3, tol=None)
-    with pytest.raises(ValueError, match="Hinge has a kink"):
-        model.fit(X, y)
-    assert model.set_params(solver="auto").fit(X, y).solver_ == "sgd"
 
 
 @pytest.mark.parametrize("loss", SMOOTH)

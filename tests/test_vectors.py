@@ -4,7 +4,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from skreg._compile import compiled
+from skreg._compile import IN_ORDER, compiled
 from skreg._matrices import as_rows
 from skreg._vectors import (
     LANES,
@@ -20,7 +20,7 @@ from skreg._vectors import (
 )
 
 
-@compiled
+@compiled(fastmath=IN_ORDER)
 def use_row(X, i, coef, factors, plain, thresholded, thresholds, out):
     prefetch_each(X, i, coef)
     row_dots(X, i, coef, None, plain)
