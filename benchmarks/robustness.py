@@ -156,7 +156,7 @@ def _settings(rng, loss, has_batches):
         "shuffle": bool(rng.random() < 0.8),
         "max_iter": EPOCHS,
     }
-    plain = settings["mode"] == "subgradient" or loss in KINKED or has_batches
+    plain = settings["mode"] == "subgradient" or has_batches
     if plain and settings["solver"] == "svrg":
         settings["solver"] = "auto"
     if has_batches or settings["solver"] == "sgd":

@@ -7,7 +7,6 @@ from pathlib import Path
 import skreg
 from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from skreg._schedules import SCHEDULES
-from skreg._solvers import solver_for
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -60,8 +59,6 @@ html_theme_options = {
 }
 html_sidebars = {"**": []}
 
-_DEFAULTS = skreg.SGDRegularizedRegressor()._settings()
-
 
 def _summary(definition):
     """Return the first line of a docstring as reStructuredText."""
@@ -72,15 +69,9 @@ def _summary(definition):
 def write_tables(app):
     """Write the tables of losses and schedules, from the registries that fits read."""
     losses = [
-        ("Estimator", "``loss``", "Formula", "Class", "Solver"),
+        ("Estimator", "``loss``", "Formula", "Class"),
         *(
-            (
-                estimator,
-                f'``"{name}"``',
-                _summary(loss),
-                f"``{loss.__name__}``",
-                f'``"{solver_for("auto", loss, _DEFAULTS)}"``',
-            )
+            (estimator, f'``"{name}"``', _summary(loss), f"``{loss.__name__}``")
             for estimator, registry in (
                 ("regressor", REGRESSION_LOSSES),
                 ("classifier", CLASSIFICATION_LOSSES),

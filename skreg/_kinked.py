@@ -75,7 +75,8 @@ class Bracket:
         gap = np.inf
         if problem.is_penalized:
             gap = max(last.objective - self._bound, 0.0)
-        self.certificate = last._replace(gap=gap, residual=min(last.residual, residual))
+        residual = min(last.residual, residual)
+        self.certificate = last._replace(gap=gap, residual=residual, judged=True)
 
     def _inequality(self, y, weights, mean_loss, slopes):
         """Return what is left of the inequality of Fenchel and Young."""

@@ -40,7 +40,7 @@ class SearchRouter:
             router.add(scorer=scorer, method_mapping=mapping)
         return router
 
-    def route(self, method, **metadata):
+    def _route(self, method, **metadata):
         """Return the metadata of the splitter and those of the scorer."""
         metadata = {name: part for name, part in metadata.items() if part is not None}
         if _routing_enabled():

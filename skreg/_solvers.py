@@ -372,11 +372,14 @@ class Course:
         return False
 
     def _is_good_enough(self):
-        coef, intercept, certificate = self._last
+        self._last = self._judged(*self._last)
+        return self._last[-1].distance <= self.target
+
+    def _judged(self, coef, intercept, certificate):
+        """Return weights with a certificate that can be trusted, if it matters."""
         if needs_judgement(self._problem, certificate, self.target):
             certificate = judge(self._problem, coef, intercept, self.target)
-            self._last = coef, intercept, certificate
-        return certificate.distance <= self.target
+        return coef, intercept, certificate
 
     def _stands_still(self, certificate):
         """Return whether looks at ever more epochs have shown no gain that matters."""
@@ -407,7 +410,7 @@ class Course:
         if self._best is not None:
             coef, intercept, certificate = self._best[1]
         elif self.turns_back:
-            coef, intercept, certificate = self._lowest()
+            coef, intercept, certificate = self._judged(*self._lowest())
             asked = self._stopping.tol is not None
             self._converged = asked and certificate.distance <= self.target
         if self.turns_back:

@@ -7,8 +7,9 @@ change :math:`m_i` of each prediction and the curvatures h of the loss, the grad
 .. math:: u_i = \ell'(y_i, p_i) + h_i m_i
 
 is 0 but for rounding, and F - D(u) is half the square of the Newton decrement, or better, a
-bound. What remains of the gradient, as where the loss is flat and no step can be trusted,
-counts as far as predictions are off.
+bound. Where a loss has kinks, h is 0, and slopes stay as they are. What remains of the
+gradient, as where the loss is flat and no step can be trusted, counts as far as predictions
+are off.
 
 The log loss has no minimum if some direction moves no margin down and some up (Albert and
 Anderson 1984): its Newton steps then move those margins by about 1, however far they are.
@@ -45,9 +46,8 @@ _LEAST_PART = 1e-14
 
 def needs_judgement(problem, certificate, target):
     """Return whether the residual of a certificate is not to be trusted, if it matters."""
-    smooth = problem.loss.max_curvature is not None
     unknown = not (problem.is_penalized or certificate.judged)
-    return smooth and unknown and certificate.distance <= target
+    return unknown and certificate.distance <= target
 
 
 def judge(problem, coef, intercept, target, view=None, newton=None):
@@ -57,6 +57,9 @@ def judge(problem, coef, intercept, target, view=None, newton=None):
     model at these weights.
     """
     view = look(problem, coef, intercept, None) if view is None else view
+    if problem.loss.max_curvature is None:  # slopes are what they are near the weights
+        residual = min(view.certificate.loss, _distance(problem, view, view.slopes))
+        return view.certificate._replace(residual=residual, judged=True)
     log_loss = isinstance(problem.loss, LogLoss)
     residual, separated = view.certificate.loss, separates(problem, view)  # none is below 0
     steps = _steps(problem, coef, intercept, view, newton)
@@ -69,7 +72,7 @@ def judge(problem, coef, intercept, target, view=None, newton=None):
             separated = _recedes(problem.y[problem.rows] * moves)
             if not (separated or np.abs(moves).max() <= _LONGEST_MOVE):
                 continue
-        residual = min(residual, _distance(problem, view, moves))
+        residual = min(residual, _distance(problem, view, _moved(problem, view, moves)))
         if residual <= target:
             break
     return view.certificate._replace(residual=residual, judged=True, separated=separated)
@@ -131,14 +134,20 @@ def _recedes(moves):
     return bool(largest >= _LONGEST_MOVE and moves.min() >= -_ROUNDING_OF_MOVES * largest)
 
 
-def _distance(problem, view, moves):
-    """Return the distance from the bound that slopes moved by a Newton step give."""
-    _, y, sample_weight, rows, loss, *_ = problem
+def _moved(problem, view, moves):
+    """Return slopes as a Newton step moves them."""
+    y, rows, loss = problem.y, problem.rows, problem.loss
     curvatures = np.empty(len(rows))
     curvature_pass(y, rows, view.raw_predictions, loss, curvatures)
     slopes = view.slopes + curvatures * moves
     if type(loss) in CLASSIFICATION_LOSSES.values():  # rounding leads out of the domain
         slopes[slopes * y[rows] > 0.0] = 0.0
+    return slopes
+
+
+def _distance(problem, view, slopes):
+    """Return the distance from the bound that slopes give."""
+    _, y, sample_weight, rows, loss, *_ = problem
     conjugates = conjugate_sum(y, sample_weight, rows, slopes, 1.0, 1.0, loss)
     distance = view.certificate.loss + float(conjugates / problem.weight_sum)
     return max(distance, 0.0) + _price(problem, view, slopes)

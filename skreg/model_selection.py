@@ -132,7 +132,7 @@ class _RegularizedCV(SearchRouter, WithHints):
         model = self._model()
         X, y, weights = model._check(X, y, sample_weight, reset=True)
         given = None if sample_weight is None else weights
-        routed = self.route("fit", sample_weight=given, groups=groups, **params)
+        routed = self._route("fit", sample_weight=given, groups=groups, **params)
         codes = self._encode(model, y, weights)
         train_weights = self._train_weights(model, weights, y)
         if X_val is not None or y_val is not None:
@@ -279,7 +279,7 @@ class _RegularizedCV(SearchRouter, WithHints):
         check_is_fitted(self)
         model = self.best_estimator_
         if self.scoring != "loss":
-            _, metadata = self.route("score", sample_weight=sample_weight, **params)
+            _, metadata = self._route("score", sample_weight=sample_weight, **params)
             return scorer_of(self.scoring, model)(model, X, y, **metadata)
         X, y, weights = model._check(X, y, sample_weight, reset=False)
         targets = self._targets(model, self._encode_validation(model, y, "y"))
