@@ -11,8 +11,9 @@ from sklearn.linear_model import Lasso, Ridge
 from sklearn.preprocessing import StandardScaler
 
 import skreg
+from skreg import SGDRegularizedRegressor
 from skreg._follow import extrapolate, way_between
-from skreg._losses import CLASSIFICATION_LOSSES
+from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from skreg._solvers import Solution
 from skreg.path import SMOOTH_LOSSES
 
@@ -47,6 +48,22 @@ def test_alpha_max_is_where_weights_begin(rng, loss, l1_ratio, fit_intercept, st
     if l1_ratio == 1.0:
         grid = skreg.alpha_grid(storage(X), y, n_alphas=5, eps=0.01, **settings)
         assert_allclose(grid, largest * np.array([1, 10**-0.5, 0.1, 10**-1.5, 0.01]))
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e8, 0), (1, 1e8), (1e3, -1e8), (1e-6, 0)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("loss", [x for x in SMOOTH_LOSSES if x in REGRESSION_LOSSES])
+def test_no_weight_is_left_at_alpha_max(loss, fit_intercept, scale, offset):
+    """Also where it is below the rounding of the slopes of far targets."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(60, 8))
+        y = offset + scale * (X[:, 0] + rng.normal(size=60))
+        settings = {"fit_intercept": fit_intercept, "epsilon": min(0.1, 0.1 * scale)}
+        largest = skreg.alpha_max(X, y, loss=loss, **settings)
+        model = SGDRegularizedRegressor(loss, penalty="l1", **settings)
+        assert not model.set_params(alpha=largest).fit(X, y).coef_.any()
+        assert model.set_params(alpha=0.99 * largest).fit(X, y).coef_.any()
 
 
 @pytest.mark.parametrize("storage", STORAGES)

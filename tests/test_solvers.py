@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.metrics import r2_score
@@ -523,6 +523,20 @@ def test_errstate_of_the_caller_does_not_reach_in(rng, n_jobs):
             model.partial_fit(storage, y).predict(storage)
         regressor = SGDRegularizedRegressor(random_state=0, solver="sgd", max_iter=3)
         regressor.set_params(tol=None).fit(X, 1.0 * y).partial_fit(X, 1.0 * y).predict(X)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("alpha", [1e5, 1e20])
+@pytest.mark.parametrize("loss", ["hinge", "log_loss"])
+def test_weights_that_die_away_raise_no_underflow(loss, alpha, storage):
+    X, y = load_iris(return_X_y=True)
+    model = SGDRegularizedClassifier(
+        loss, alpha=alpha, learning_rate="constant", eta0=0.1, shuffle=False, tol=None,
+        max_iter=6,
+    )  # fmt: skip
+    with np.errstate(all="raise"):
+        model.fit(storage(X), y).predict(storage(X))
+    assert np.abs(model.coef_).max() < (1e-50 if loss == "hinge" else 10.0 / alpha)
 
 
 @pytest.mark.parametrize("solver", ["auto", "sgd"])

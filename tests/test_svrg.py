@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 import skreg._newton
 import skreg._svrg
 from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
-from skreg._losses import CLASSIFICATION_LOSSES, LOSSES
+from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, REGRESSION_LOSSES
 
 SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
 PENALTIES = ["l1", "l2", "elasticnet", None]
@@ -596,3 +596,57 @@ def test_log_loss_under_next_to_no_penalty():
     model = make_model("log_loss", "l1", alpha=1e-13, tol=1e-12, max_iter=300).fit(X, y)
     assert model.converged_
     assert model.n_iter_ <= 12
+
+
+def raw_polynomial(seed, degree):
+    rng = np.random.default_rng(seed)
+    x = np.sort(rng.uniform(0, 10, 200))
+    y = 3 * np.sin(x) + 0.3 * x + 0.3 * rng.normal(size=200)
+    return x[:, np.newaxis] ** np.arange(1, degree + 1), y
+
+
+@pytest.mark.parametrize("penalty", PENALTIES[:3])
+@pytest.mark.parametrize("loss", SMOOTH)
+def test_raw_polynomials_are_certified_in_few_turns(loss, penalty):
+    """Features are as large as 1e10: a gap multiplies what predictions round off."""
+    for seed in range(3):
+        for degree, alpha in [(10, 1e-4), (10, 1e-2), (7, 1e-5)]:
+            P, y = raw_polynomial(seed, degree)
+            y = (
+                np.where(y > np.median(y), 1.0, -1.0)
+                if loss in CLASSIFICATION_LOSSES
+                else y
+            )
+            for storage in STORAGES:
+                model = make_model(loss, penalty, alpha=alpha).fit(storage(P), y)
+                assert model.converged_
+                assert model.n_iter_ <= 6
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1e-2, 1e-4])
+@pytest.mark.parametrize("degree", [2, 6, 10])
+def test_raw_polynomials_end_at_the_optimum_of_ridge(degree, alpha):
+    for seed in range(3):
+        P, y = raw_polynomial(seed, degree)
+        A = np.vstack([P - P.mean(axis=0), np.sqrt(200 * alpha) * np.eye(degree)])
+        b = np.append(y - y.mean(), np.zeros(degree))
+        residual = b - A @ np.linalg.lstsq(A, b, rcond=None)[0]
+        model = make_model("squared_error", alpha=alpha).fit(P, y)
+        assert model.objective_ == pytest.approx(residual @ residual / 400, rel=1e-10)
+
+
+@pytest.mark.parametrize("tol", [1e-8, 1e-10])
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("loss", [name for name in SMOOTH if name in REGRESSION_LOSSES])
+def test_targets_far_from_0_lose_no_digits(loss, penalty, tol):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(100, 10))
+        y = X @ rng.normal(size=10) + rng.normal(size=100)
+        settings = {"alpha": 1e-2, "tol": tol}
+        near = make_model(loss, penalty, **settings).fit(X, y)
+        for offset in (1e8, -1e8, 1e5):
+            for storage in STORAGES:
+                far = make_model(loss, penalty, **settings).fit(storage(X), y + offset)
+                assert far.converged_
+                assert_allclose(far.coef_, near.coef_, atol=1e-6)
