@@ -367,13 +367,17 @@ def test_an_l1_ratio_beside_a_penalty_is_no_surprise(data, kind):
 def test_the_number_of_epochs_of_a_stream_is_one(data):
     X, y = data
     model = SGDRegularizedRegressor()
-    for n_calls in range(1, 4):
+    for n_calls in range(1, 61):
         assert model.partial_fit(X, y).n_iter_ == 1
         assert model.t_ == 1 + 60 * n_calls
 
 
 def test_intercepts_are_numbers_by_item(data):
-    assert f"{SGDRegularizedRegressor(**FAST).fit(*data).intercept_.item():.3f}"
+    X, y = data
+    for kind, targets in zip(BOTH, (y, labels(y)), strict=True):
+        intercept = kind(**FAST).fit(X, targets).intercept_
+        assert f"{intercept.item():.3f}" == f"{intercept[0]:.3f}"
+        assert "``intercept_.item()`` is the number" in " ".join(kind.__doc__.split())
 
 
 def test_class_weights_multiply_sample_weights(data, rng):

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
 import skreg
@@ -42,6 +43,16 @@ def test_diabetes_is_learned_in_any_units(l1_ratio, units, of):
     model = SGDRegularizedRegressorCV(l1_ratio=l1_ratio, scoring="r2").fit(X, y)
     assert model.best_score_ > 0.481
     assert model.alphas_[-1] < model.alpha_ < model.alphas_[0]
+
+
+@pytest.mark.parametrize("l1_ratio", RATIOS)
+def test_a_search_with_nothing_but_defaults_ends_within_its_grid(l1_ratio):
+    X, y = load_diabetes(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = SGDRegularizedRegressorCV(l1_ratio=l1_ratio).fit(X, y)
+    assert model.alphas_[-1] < model.alpha_ < model.alphas_[0]
+    peer = RidgeCV(np.geomspace(1e-3, 1e5, 100), cv=5, scoring="neg_mean_squared_error")
+    assert 2.0 * model.best_score_ > 1.005 * peer.fit(X, y).best_score_
 
 
 @pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
@@ -258,5 +269,9 @@ def test_features_out_of_all_scale_are_refused_in_words(rng):
     X, y = rng.normal(size=(30, 2)), rng.normal(size=30)
     for factor in (5e-324, 1e-170, 1e170):
         for l1_ratio in (0.0, 0.5, 1.0):
-            with pytest.raises(ValueError, match="Scale the features"):
-                SGDRegularizedRegressorCV(l1_ratio=l1_ratio).fit(factor * X, y)
+            for kind, target in (
+                (SGDRegularizedRegressorCV, y),
+                (SGDRegularizedClassifierCV, y > 0.0),
+            ):
+                with pytest.raises(ValueError, match="Scale the features"):
+                    kind(l1_ratio=l1_ratio).fit(factor * X, target)

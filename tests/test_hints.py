@@ -52,9 +52,14 @@ def test_names_of_two_strengths(kind):
 
 @pytest.mark.parametrize("kind", SEARCHES)
 def test_names_of_the_plain_estimators(kind):
-    for name, words in (("alpha", "alphas"), ("penalty", "l1_ratio=1 is L1")):
-        with pytest.raises(TypeError, match=words):
-            kind(**{name: "l1"})
+    for name, words in (
+        ("alpha", "alphas"),
+        ("penalty", "l1_ratio=1 is L1"),
+        ("solver", "there is one for all penalties"),
+        ("learning_rate", "no plain steps"),
+    ):
+        with pytest.raises(TypeError, match=f"{name!r}; .*{words}"):
+            kind(**{name: "saga"})
 
 
 @pytest.mark.parametrize("kind", PLAIN + SEARCHES)
@@ -126,10 +131,12 @@ def test_values_from_elsewhere(kind, parameters, words):
         kind(**parameters).fit(X, Y)
 
 
-def test_a_positional_alpha():
-    for kind in PLAIN:
-        with pytest.raises(ValueError, match=r"alpha is a keyword: alpha=1.0"):
-            kind(1.0).fit(X, Y)
+@pytest.mark.parametrize("kind", PLAIN + SEARCHES)
+@pytest.mark.parametrize("alpha", [1.0, 0.1, 1, 0, np.float64(0.5)])
+def test_a_positional_alpha(kind, alpha):
+    words = re.escape(f"alpha is a keyword: alpha={alpha!r}")
+    with pytest.raises(ValueError, match=words):
+        kind(alpha).fit(X, Y)
 
 
 def test_subclasses_may_have_such_parameters():

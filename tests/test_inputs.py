@@ -367,6 +367,7 @@ def locked():
 MATRICES = [
     (X, X),
     (X.astype(">f8"), X),
+    (X.astype(">f4"), X),
     (X.astype(np.float32), X),
     (np.asfortranarray(X), X),
     (np.rint(X).astype(int), np.rint(X)),

@@ -106,10 +106,11 @@ def test_default_fits_converge_and_the_gap_bounds_the_distance(rng, loss, penalt
         assert_allclose(model.objective_, value, rtol=1e-12)
 
 
-def test_a_looser_tolerance_takes_fewer_turns():
+@pytest.mark.parametrize(("n", "p"), [(3000, 20), (5000, 50)])
+def test_a_looser_tolerance_takes_fewer_turns(n, p):
     rng = np.random.default_rng(39)
-    X = rng.normal(size=(3000, 20))
-    y = X[:, 0] * 2 - X[:, 1] + rng.normal(size=3000) > 0.5
+    X = rng.normal(size=(n, p))
+    y = X[:, 0] * 2 - X[:, 1] + rng.normal(size=n) > 0.5
     loose = SGDRegularizedClassifier("hinge", random_state=0, tol=1e-2).fit(X, y)
     model = SGDRegularizedClassifier("hinge", random_state=0).fit(X, y)
     exact = SGDRegularizedClassifier("hinge", random_state=0, tol=1e-8).fit(X, y)

@@ -380,16 +380,38 @@ def test_folds_of_one_row_have_no_r2(rng):
     search("squared_error", cv=KFold(21)).fit(X, y)
 
 
+def rare_classes(rng, n):
+    """Return rows and labels, of which about 6 % are positive."""
+    w = np.r_[0.7, -0.5, 0.4, np.zeros(7)]
+    X = rng.normal(size=(n, 10))
+    return X, rng.random(n) < 1 / (1 + np.exp(3 - X @ w))
+
+
 def test_rare_classes_are_found_without_a_name_for_the_score():
     """The accuracy is best without weights; the loss is not."""
-    rng = np.random.default_rng(1)
-    w = np.r_[0.7, -0.5, 0.4, np.zeros(7)]
-    X = rng.normal(size=(700, 10))
-    y = rng.random(700) < 1 / (1 + np.exp(3 - X @ w))
+    X, y = rare_classes(np.random.default_rng(1), 700)
     model = SGDRegularizedClassifierCV().fit(X, y)
     assert model.coef_.any()
     assert model.alpha_ == clone(model).set_params(scoring="loss").fit(X, y).alpha_
     assert not clone(model).set_params(scoring="accuracy").fit(X, y).coef_.any()
+
+
+def test_rare_classes_are_ranked_on_new_rows():
+    areas = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        (X, y), (X_new, y_new) = rare_classes(rng, 700), rare_classes(rng, 3000)
+        areas.append([
+            roc_auc_score(
+                y_new,
+                SGDRegularizedClassifierCV(alphas=20, scoring=scoring)
+                .fit(X, y)
+                .decision_function(X_new),
+            )
+            for scoring in (None, "accuracy")
+        ])  # fmt: skip
+    by_loss, by_accuracy = np.mean(areas, axis=0)
+    assert by_loss > 0.7 > 0.65 > by_accuracy
 
 
 def test_class_weights_are_not_in_the_score(rng):
@@ -525,6 +547,9 @@ def test_selectors_keep_what_an_l1_model_keeps():
         fitted = selector.estimator_
         if fitted.l1_ratio_ == 1.0:
             assert_array_equal(selector.get_support(), fitted.coef_ != 0.0)
+            assert selector.get_support().sum() == 6
+    selector = SelectFromModel(SGDRegularizedRegressorCV()).fit(X, y)
+    assert selector.threshold_ == 1e-5
     selector = SelectFromModel(SGDRegularizedClassifierCV()).fit(X, y > 0.0)
     assert selector.threshold_ == 1e-5
     assert_array_equal(selector.get_support(), selector.estimator_.coef_[0] != 0.0)
@@ -574,6 +599,8 @@ def test_wide_sparse_data_need_no_dense_path():
     assert all(sparse.issparse(path) for path in model.coef_path_)
     assert [path.shape for path in model.coef_path_] == [(20000, 60)] * 4
     assert peak < 0.6 * dense
+    kept = (part for path in model.coef_path_ for part in (path.data, path.indices))
+    assert sum(part.nbytes for part in kept) < 4 * X.data.nbytes
     best = int(np.argmax(model.alphas_ == model.alpha_))
     chosen = [path[:, [best]].toarray()[:, 0] for path in model.coef_path_]
     assert_array_equal(chosen, model.coef_)

@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -196,6 +198,13 @@ def test_other_estimators_are_not_drawn(data):
             display.from_estimator(make_pipeline(skreg.SGDRegularizedRegressorCV()))
 
 
-def test_displays_are_at_hand():
+def test_displays_are_at_hand_without_matplotlib():
+    """An import of the package is enough, and loads nothing that only plots need."""
+    code = "import sys, skreg; skreg.plotting.CVCurveDisplay; print(*sys.modules)"
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert loaded.returncode == 0, loaded.stderr
+    assert "matplotlib" not in loaded.stdout.split()
     assert skreg.plotting.CVCurveDisplay is CVCurveDisplay
     assert "plotting" in dir(skreg)

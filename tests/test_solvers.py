@@ -546,9 +546,11 @@ def test_numbers_at_the_ends_of_the_range_warn_of_nothing(rng, solver):
     X[3] = 5e-324
     large = np.column_stack([np.arange(40), 2**53 + 1 + np.arange(40)])
     model = SGDRegularizedRegressor(solver=solver, random_state=0)
+    classifier = SGDRegularizedClassifier(solver=solver, random_state=0)
     for data in (X, large):
-        fit_quietly(model, data, y)
-        model.partial_fit(data, y).predict(data)
+        for one, target in ((model, y), (classifier, y > 0.0)):
+            fit_quietly(one, data, target)
+            one.partial_fit(data, target).predict(data)
     for loss in ("huber", "squared_error"):
         with pytest.raises(ValueError, match="targets are too small for the loss"):
             model.set_params(loss=loss).fit(rng.normal(size=(40, 3)), 1e-320 * y)
