@@ -23,7 +23,7 @@ from skreg._svrg import looks_of_matrix
 
 # The method of multipliers solves about so many models of the smooth problem, and takes so
 # many epochs' time at most if no matrix is at hand.
-_MODELS = 30
+_MODELS = 12
 _MOST_EPOCHS = 300
 # A descent ends at this part of the target.
 _OF_TARGET = 0.1
@@ -95,7 +95,8 @@ class Bracket:
             self._unit, lengths, out=np.zeros_like(lengths), where=lengths > 0.0
         )
         sizes = np.abs(gradients.sum(axis=0))
-        return float(sizes[:-1] @ (np.abs(coef) + moves) + sizes[-1] * self._unit)
+        of_intercept = sizes[-1] * self._unit if self._problem.fit_intercept else 0.0
+        return float(sizes[:-1] @ (np.abs(coef) + moves) + of_intercept)
 
 
 class KinkedDescent:

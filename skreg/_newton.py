@@ -62,8 +62,8 @@ _LEAST_OF_SLOPE = 0.1
 _TOO_SHORT = 0.25
 _DAMPING = 10.0
 _LEAST_DAMPING = 1e-16
-# One of so many flat rows of an envelope stands for all of them, if they are many.
-_FLAT_ROWS = 16
+# Most rows of an envelope are flat: its steps are damped by this from the first on.
+_FIRST_DAMPING = 1e-4
 # After so many products, the pace of conjugate gradients is known well enough to give up;
 # a model that is the objective itself is solved until the gap is about this part of the
 # target, squared.
@@ -98,7 +98,10 @@ class Newton:
         # The minimum of a model that is not the objective need not be exact.
         self._work = MOST_WORK if self._quadratic else _WORK_OF_A_STEP
         self._least_curvature = _SMALLEST_CURVATURE
+        if self._is_mostly_flat:
+            self._least_curvature = _FIRST_DAMPING
         self._has_flat_rows = False
+        self._moments = None
         self._matrix = None
         self._same_curvatures = None  # those of the squared error, wherever it is
         self._centers = None
@@ -345,14 +348,33 @@ class Newton:
         return found
 
     def _curved_rows(self, every=1):
-        """Return `_row_curvatures`, without most rows of an envelope that are flat."""
+        """Return `_row_curvatures`, without the rows of an envelope that are flat."""
         rows, curvatures = self._row_curvatures(every)
         if not self._is_mostly_flat:
             return rows, curvatures
         kept = self.problem.loss.is_at_kink(self.view.slopes[::every])
-        needed = _ROWS_PER_FEATURE * (self.problem.n_features + 1)
-        kept[:: min(max(1, len(rows) // needed), _FLAT_ROWS)] = True
+        self._has_flat_rows = not kept.all()
         return rows[kept], curvatures[kept]
+
+    def _add_flat_rows(self):
+        """Add to the matrix what stands for flat rows."""
+        means, damping = self._of_flat_rows()
+        self._matrix.flat[:: len(self._matrix) + 1] += damping
+        self._matrix[:, :-1] += damping[-1] * np.outer(np.append(means, 1.0), means)
+        self._matrix[:-1, -1] += damping[-1] * means
+
+    def _of_flat_rows(self):
+        """Return what stands for flat rows of an envelope in the diagonal of a model.
+
+        That is a model around the means of the features, which are returned first, and
+        are 0 without intercept.
+        """
+        problem = self.problem
+        if self._moments is None:
+            weights = problem.sample_weight[problem.rows] / problem.weight_sum
+            self._moments = self._means_and_squares(problem.rows, weights)
+        means, squares = self._moments
+        return means, self._least_curvature * problem.loss.max_curvature * squares
 
     def _model_direction(self, target):
         problem = self.problem
@@ -360,6 +382,8 @@ class Newton:
             every = len(problem.rows) // self._n_sampled
             self._matrix = np.zeros((len(self.coef) + 1,) * 2)
             add_gram(problem.X, *self._curved_rows(every), self._matrix)
+            if self._is_mostly_flat and self._has_flat_rows:
+                self._add_flat_rows()
             of_features = self._matrix.diagonal()[:-1] / self._matrix[-1, -1]
             check_squares(of_features, problem.X, problem.rows)
             mirror(self._matrix)
@@ -421,17 +445,19 @@ class Newton:
         if self._centers is None:
             self._centers = self._means_and_squares(rows, curvatures)
         means, squares = self._centers
+        ridge = np.append(np.full(len(coef), problem.l2), 0.0)
+        if self._is_mostly_flat and self._has_flat_rows:
+            ridge += self._of_flat_rows()[1]
 
         def hessian(vector):
             vector = np.where(moves, vector, 0.0)
-            out = problem.l2 * vector
-            out[-1] = 0.0
+            out = ridge * vector
             vector[-1] -= means @ vector[:-1]
             hessian_product(problem.X, rows, curvatures, vector, out)
             out[:-1] -= out[-1] * means
             return np.where(moves, out, 0.0)
 
-        diagonal = squares + np.append(np.full(len(coef), problem.l2), 0.0)
+        diagonal = squares + ridge
         if not problem.is_penalized and len(rows) < len(coef):  # to the shortest weights
             diagonal[:-1] = squares[:-1].mean()
         diagonal[diagonal <= 0.0] = 1.0

@@ -43,6 +43,8 @@ _NEARLY_AS_WANTED = 0.5
 _ROUNDING = 4.0 * np.finfo(np.float64).eps
 # Added to the diagonal, relative to it, where rounding spoils a factorization.
 _SMALLEST_SHIFT = 1e-14
+# A step is sound if the way along it bends as it should, up to this factor.
+_SOUND = 1.5
 # A pivot or an eigenvalue that is smaller than this, relatively, is rounding.
 SMALLEST_PIVOT = 1e-13
 
@@ -195,19 +197,19 @@ def _newton_step(hessian, coef, slopes, l1, support, signs):
     old, part = coef[support], hessian[np.ix_(support, support)]
     slope = slopes[support] + l1 * signs
     step = -_solve_shifted(part, slope)
-    if not np.isfinite(step).all():
-        return old, False
+    first_slope, bend = slope @ step, max(step @ (part @ step), 0.0)
+    if not -np.inf < first_slope < 0.0:  # what is left is rounding
+        return old, True
     idle = (old == 0.0) & (step * signs <= 0.0)
     if idle.any():
         return None, idle
-    if (signs * (old + step) > 0.0).all():
+    if bend <= _SOUND * -first_slope and (signs * (old + step) > 0.0).all():
         return old + step, True
     crosses = np.flatnonzero(old * step < 0.0)
     times = -old[crosses] / step[crosses]
     by_time = np.argsort(times)
     crosses, times = crosses[by_time], np.append(times[by_time], np.inf)
     bends = np.append(0.0, 2.0 * l1 * np.cumsum(np.abs(step[crosses])))
-    first_slope, bend = slope @ step, max(step @ (part @ step), 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         lowest = -(first_slope + bends) / bend
     piece = int(np.argmax(lowest <= times))  # the first whose lowest point it reaches

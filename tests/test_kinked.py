@@ -226,3 +226,33 @@ def test_plain_steps_on_kinks_converge_where_their_gap_allows(rng):
     assert model.converged_
     exact = make_model("hinge", alpha=0.3, tol=1e-8).fit(X, y)
     assert model.objective_ - exact.objective_ <= model.dual_gap_
+
+
+def test_features_far_from_0(rng):
+    X = rng.normal(size=(40, 5))
+    y = X[:, 0] + 0.3 * rng.normal(size=40)
+    settings = {"penalty": "l1", "alpha": 0.01}
+    near = make_model("epsilon_insensitive", **settings).fit(X, y)
+    far = make_model("epsilon_insensitive", **settings).fit(X + 1e6, y)
+    assert_allclose(far.objective_, near.objective_, rtol=1e-3)
+
+
+def test_no_penalty_and_no_intercept(rng):
+    X = rng.normal(size=(40, 5))
+    y = X[:, 0] + 5.0 + 0.3 * rng.normal(size=40)
+    model = make_model("epsilon_insensitive", penalty=None, fit_intercept=False)
+    assert model.fit(X, y).converged_
+
+
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+@pytest.mark.parametrize("alpha", [1e-3, 1e-4, 1e-5])
+def test_features_that_few_curved_rows_have(rng, penalty, alpha):
+    """Of rare features and polynomials, curved rows tell no curvature."""
+    x = rng.normal(size=(600, 3))
+    powers = np.column_stack(
+        [x, x**2, x**3, x[:, [0]] * x, np.eye(40)[rng.integers(40, size=600)]]
+    )
+    y = x[:, 0] ** 2 + x[:, 1] + 0.3 * rng.standard_t(2, size=600)
+    model = make_model("epsilon_insensitive", penalty=penalty, alpha=alpha).fit(powers, y)
+    assert model.converged_
+    assert model.n_iter_ <= 25
