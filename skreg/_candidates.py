@@ -39,6 +39,7 @@ class Candidates:
             stacklevel=5,
         )
 
+    @np.errstate(all="ignore")
     def choose(self, selection):
         """Return the places of the chosen l1_ratio and alpha.
 
@@ -55,6 +56,7 @@ class Candidates:
             alpha = np.argmax(self.means[ratio] >= self.means[ratio, alpha] - error)
         return int(ratio), int(alpha)
 
+    @np.errstate(all="ignore")
     def results(self):
         """Return all there is, with the keys of `GridSearchCV`."""
         flat = self._all_scores.reshape(-1, self._all_scores.shape[2])

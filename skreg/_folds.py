@@ -110,8 +110,8 @@ class Paths:
 class ScoredPath:
     """The path of a fold under one l1_ratio, as far as it has come.
 
-    `scores` and `losses` have an element for each alpha; which of them there are is for
-    `scorer` to know.
+    `scores`, `losses` and `train_losses` have an element for each alpha; which of the
+    first two there are is for `scorer` to know.
     """
 
     def __init__(self, paths, scorer, fold, l1_ratio):
@@ -122,6 +122,7 @@ class ScoredPath:
         self._passed = []
         self.scores = np.empty(0)
         self.losses = np.empty(0)
+        self.train_losses = np.empty(0)
 
     def go_on(self, alphas):
         """Follow the path to further alphas."""
@@ -138,6 +139,8 @@ class ScoredPath:
                 scores, losses = self._scorer(fold, X, models, part, self._l1_ratio)
                 self.scores = np.append(self.scores, scores)
                 self.losses = np.append(self.losses, losses)
+                learned = [np.mean([one.certificate.loss for one in m]) for m in models]
+                self.train_losses = np.append(self.train_losses, learned)
         return self
 
     def _note(self, penalties, models):
@@ -149,11 +152,12 @@ class ScoredPath:
         self._passed = [*self._passed, *points][-2:]
 
 
-def walk(paths, scorer, folds, l1_ratios, grids, tol, n_jobs):
+def walk(paths, scorer, folds, l1_ratios, grids, reaches, tol, n_jobs):
     """Return the grids, and scores in shape (n_l1_ratios, n_alphas, n_folds).
 
-    Folds that lack a class have NaN. With a number for `tol`, the grids go on, and the
-    paths with them, as long as any is unfinished.
+    Folds that lack a class have NaN. With `reaches`, alphas below which no grid has to go
+    for the scale of its folds, the grids go on, and the paths with them, as long as any is
+    unfinished.
     """
     places = [k for k, fold in enumerate(folds) if not fold.lacking]
     rows = [
@@ -163,7 +167,7 @@ def walk(paths, scorer, folds, l1_ratios, grids, tol, n_jobs):
     while parts is not None:
         _go_on(rows, parts, n_jobs)
         grids = [np.append(*pair) for pair in zip(grids, parts, strict=True)]
-        if tol is None or not _any_is_unfinished(rows, grids, tol):
+        if reaches is None or not _any_is_unfinished(rows, grids, reaches, tol):
             break
         parts = extension.after(grids)
     else:
@@ -185,8 +189,9 @@ def _go_on(rows, parts, n_jobs):
         Parallel(n_jobs=n_jobs, require="sharedmem")(jobs)
 
 
-def _any_is_unfinished(rows, grids, tol):
-    return any(
-        is_unfinished(grid, np.mean([path.losses for path in row], axis=0), tol)
-        for row, grid in zip(rows, grids, strict=True)
-    )
+def _any_is_unfinished(rows, grids, reaches, tol):
+    def unfinished(row, grid, reach):
+        losses = np.mean([(path.losses, path.train_losses) for path in row], axis=0)
+        return is_unfinished(grid, reach, *losses, tol)
+
+    return any(map(unfinished, rows, grids, reaches))

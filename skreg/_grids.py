@@ -13,7 +13,9 @@ Beyond either scale nearly nothing is left of the weights, so the grid begins at
 :math:`\min(A, 100 B)`. It ends at `eps` times the smaller scale. Features in units of their
 own have scales of their own, :math:`|g_j|` and :math:`c \operatorname{var}(x_j)`: the grid
 ends further down where one that matters, judged alone, would else have no place on it.
-From there it goes on as long as the best loss of rows that were held out is near its end.
+From there it goes on to where the grid of the training rows of each fold ends, and as long
+as the best loss of rows that were held out is near its end, or training rows still have
+much to teach.
 """
 
 import warnings
@@ -40,6 +42,12 @@ _ROUNDING = 1e-13
 _LAST_PART = 1.5
 _BETTER = 1e-3
 _MOST_DECADES = 10.0
+# Ends of grids that are not further apart are as good as equal.
+_AS_FAR = 10.0**0.5
+# Of training rows, this part of the loss without weights may be left when enough has been
+# learned, and less than this part falls in the last part of a grid where no more can be.
+_LEARNED = 0.1
+_LEARNS = 0.01
 # Two alphas have no other place than the ends.
 _FEW_ALPHAS = 3
 
@@ -108,13 +116,18 @@ def _spread_along(problem, shares, direction):
         return way @ image
 
 
-def grid_between(of_l1, of_l2, least, n_alphas, eps):
-    """Return alphas for two scales, of which one may be infinite, the largest first.
+def ends_at(of_l1, of_l2, least, eps):
+    """Return the ends of a grid for two scales, of which one may be infinite.
 
-    `least` is where the last feature that matters begins.
+    `least` is where the last feature that matters begins. Where no feature is of use, both
+    ends are 0.
     """
-    largest, smallest = min(of_l1, _WIDE * of_l2), eps * min(of_l1, of_l2, _WIDE * least)
-    if smallest == 0.0:  # where no feature is of use, any alpha will do
+    return min(of_l1, _WIDE * of_l2), eps * min(of_l1, of_l2, _WIDE * least)
+
+
+def grid_between(largest, smallest, n_alphas, eps):
+    """Return alphas from end to end."""
+    if smallest == 0.0:  # any alpha will do
         largest = np.finfo(float).resolution
         smallest = eps * largest
     return np.geomspace(largest, smallest, int(n_alphas))
@@ -164,15 +177,23 @@ class Extension:
         ]
 
 
-def is_unfinished(alphas, losses, tol):
-    """Return whether losses, one for each alpha, still fall where a grid ends.
+def is_unfinished(alphas, reach, losses, train_losses, tol):
+    """Return whether a grid ends before `reach`, or where losses still fall.
 
-    Losses that differ by `tol` times that of the largest alpha are equal: fits are no more
-    exact than that, and the loss of rows without noise falls forever.
+    There is a loss for each alpha. Those of held-out rows count, and those of training rows
+    as long as little has been learned: on the way from one outlier to all other rows,
+    held-out ones rise for decades. Losses that differ by `tol` times that of the largest
+    alpha are equal: fits are no more exact than that, and the loss of rows without noise
+    falls forever.
     """
+    if alphas[-1] > _AS_FAR * reach:
+        return True
     last = _near_the_end(alphas)
+    first = int(np.argmax(last))
     before = losses[~last].min() if not last.all() else losses[0]
-    return losses[last].min() < before - max(_BETTER * before, tol * losses[0])
+    falls = losses[last].min() < before - max(_BETTER * before, tol * losses[0])
+    null, end = train_losses[0], train_losses[-1]
+    return falls or (end > _LEARNED * null and end < train_losses[first] - _LEARNS * null)
 
 
 def _near_the_end(alphas):

@@ -27,7 +27,7 @@ from skreg._estimator import unchanged_on_error
 from skreg._folds import Fold, Paths, walk
 from skreg._grids import check_alphas, strengths_of, warn_of_end
 from skreg._hints import SEARCH_PARAMETERS, WithHints
-from skreg._inputs import check_held_out
+from skreg._inputs import as_labels, check_held_out
 from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, make_loss
 from skreg._matrices import as_rows
 from skreg._order import generator_state
@@ -36,7 +36,7 @@ from skreg._routing import SearchRouter
 from skreg._scoring import Scorer, mean_loss, scorer_of
 from skreg._solvers import Stopping
 from skreg._threads import single_threaded_blas
-from skreg.path import GRID, SMOOTH_LOSSES, STOPPING, grid_of, warn_of
+from skreg.path import GRID, SMOOTH_LOSSES, STOPPING, ends_of, grid_of, warn_of
 
 # What the chosen model knows of itself, and the search shows.
 _SHARED = (
@@ -151,8 +151,9 @@ class _RegularizedCV(SearchRouter, WithHints):
         paths.measure(train_weights, len(grids[0]) * len(ratios) * (1 + len(folds)))
         default = isinstance(self.alphas, Integral)
         scorer = Scorer(self.scoring, model, default)
+        reaches = self._reaches(paths, folds, ratios) if default else None
         grids, scores = walk(
-            paths, scorer, folds, ratios, grids, self.tol if default else None, self.n_jobs
+            paths, scorer, folds, ratios, grids, reaches, self.tol, self.n_jobs
         )
         found = Candidates(ratios, grids, scores)
         best_ratio, best = found.choose(self.selection)
@@ -183,6 +184,12 @@ class _RegularizedCV(SearchRouter, WithHints):
         else:
             grids = [check_alphas(self.alphas)] * len(ratios)
         return ratios, grids
+
+    def _reaches(self, paths, folds, ratios):
+        """Return how far down the grid of each l1_ratio has to reach for all folds."""
+        sets = [paths.problems(fold.train_weights) for fold in folds if not fold.lacking]
+        ends = [[ends_of(problems, self.eps, r)[1] for problems in sets] for r in ratios]
+        return [min((end for end in row if end > 0.0), default=np.inf) for row in ends]
 
     def _folds(self, model, X, y, codes, weights, scored, routed):
         """Return the folds of `cv`; `scored` are weights of rows in scores, or None."""
@@ -326,6 +333,8 @@ class _ScoreMixin:
         float
             The score by `scoring`; with None R2 or the accuracy.
         """
+        if is_classifier(self):
+            y = as_labels(y, "y")
         if self.scoring is not None:
             return self._score(X, y, sample_weight, params)
         return super().score(X, y, sample_weight, **params)
@@ -348,8 +357,10 @@ class SGDRegularizedRegressorCV(_ScoreMixin, RegressorMixin, _RegularizedCV):
     alphas : int or array-like of floats, default=100
         Strengths of the penalty to choose from, 0 (no penalty) included, or how many of
         them, those of `alpha_grid` on all rows. Such a grid goes on downwards, at the same
-        spacing, while the best loss of held-out rows in its last decade and a half is more
-        than .1 % below the best before, for ten decades at most. If `l1_ratio` is a list,
+        spacing, until it reaches the end of that of each fold's training rows, and while
+        the best loss of held-out rows in its last decade and a half is more than .1 % below
+        the best before, or that of training rows falls there by more than 1 % and is above
+        a tenth of the first; for ten decades at most. If `l1_ratio` is a list,
         grids go on together.
     eps : float, default=1e-3
         That of `alpha_grid`: how far down a grid reaches at first if `alphas` is a number.
@@ -520,8 +531,10 @@ class SGDRegularizedClassifierCV(_ScoreMixin, ClassifierMixin, _RegularizedCV):
     alphas : int or array-like of floats, default=100
         Strengths of the penalty to choose from, 0 (no penalty) included, or how many of
         them, those of `alpha_grid` on all rows. Such a grid goes on downwards, at the same
-        spacing, while the best loss of held-out rows in its last decade and a half is more
-        than .1 % below the best before, for ten decades at most. If `l1_ratio` is a list,
+        spacing, until it reaches the end of that of each fold's training rows, and while
+        the best loss of held-out rows in its last decade and a half is more than .1 % below
+        the best before, or that of training rows falls there by more than 1 % and is above
+        a tenth of the first; for ten decades at most. If `l1_ratio` is a list,
         grids go on together.
     eps : float, default=1e-3
         That of `alpha_grid`: how far down a grid reaches at first if `alphas` is a number.

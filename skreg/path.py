@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from skreg._follow import follow
-from skreg._grids import check_alphas, grid_between, scales_of, strengths_of
+from skreg._grids import check_alphas, ends_at, grid_between, scales_of, strengths_of
 from skreg._inputs import check_data, check_labeled_data, check_weights
 from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
 from skreg._matrices import as_rows, mean_squares
@@ -229,6 +229,11 @@ def alpha_grid(
 
 def grid_of(problems, n_alphas, eps, l1_ratio):
     """Return the alphas for problems that share a grid."""
+    return grid_between(*ends_of(problems, eps, l1_ratio), n_alphas, eps)
+
+
+def ends_of(problems, eps, l1_ratio):
+    """Return the largest and the smallest alpha for problems that share a grid."""
     of_l1 = of_l2 = least = np.inf
     scales = [scales_of(problem) for problem in problems]
     if l1_ratio > 0.0:
@@ -237,7 +242,7 @@ def grid_of(problems, n_alphas, eps, l1_ratio):
     if l1_ratio < 1.0:
         of_l2 = max(one.l2 for one in scales) / (1.0 - l1_ratio)
         least = min(least, *(one.least_l2 / (1.0 - l1_ratio) for one in scales))
-    return grid_between(of_l1, of_l2, least, n_alphas, eps)
+    return ends_at(of_l1, of_l2, least, eps)
 
 
 @validate_params(

@@ -186,12 +186,46 @@ def test_grids_append_a_decade_at_their_own_spacing():
 def test_a_grid_is_unfinished_while_its_loss_falls():
     alphas = np.geomspace(1.0, 1e-3, 31)
     place = np.arange(31)
-    assert is_unfinished(alphas, 2.0 - place / 31, 1e-5)
-    assert is_unfinished(alphas, 2.0 + (place - 20.0) ** 2, 1e-5)
-    assert not is_unfinished(alphas, 2.0 + (place - 14.0) ** 2, 1e-5)
-    assert not is_unfinished(alphas, 2.0 - 1e-3 * (place > 20), 1e-5)  # a plateau
-    assert not is_unfinished(alphas, 1e-6 * 10.0**-place + (place == 0), 1e-5)  # no noise
-    assert is_unfinished(alphas[:2], np.array([2.0, 1.0]), 1e-5)
+
+    def unfinished(losses, n_alphas=31):
+        return is_unfinished(alphas[:n_alphas], 1.0, losses, np.ones(n_alphas), 1e-5)
+
+    assert unfinished(2.0 - place / 31)
+    assert unfinished(2.0 + (place - 20.0) ** 2)
+    assert not unfinished(2.0 + (place - 14.0) ** 2)
+    assert not unfinished(2.0 - 1e-3 * (place > 20))  # a plateau
+    assert not unfinished(1e-6 * 10.0**-place + (place == 0))  # no noise
+    assert unfinished(np.array([2.0, 1.0]), 2)
+
+
+def test_a_grid_is_unfinished_while_there_is_much_to_learn():
+    alphas = np.geomspace(1.0, 1e-3, 31)
+    place, rising = np.arange(31), 2.0 + np.arange(31)
+    assert is_unfinished(alphas, 1.0, rising, 2.0 - place / 31, 1e-5)
+    learned, saturated = 2.0 * 0.8**place, 1.0 + 0.5**place
+    assert not is_unfinished(alphas, 1.0, rising, learned, 1e-5)
+    assert not is_unfinished(alphas, 1.0, rising, saturated, 1e-5)
+    assert is_unfinished(alphas, 1e-4, rising, saturated, 1e-5)  # a fold has begun late
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("seed", [1, 3])
+def test_an_outlier_does_not_hide_the_other_rows(seed, l1_ratio):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(100, 10))
+    X[rng.integers(100)] *= 1e3
+    y = X / X.std(axis=0) @ rng.normal(size=10) + 0.1 * rng.normal(size=100)
+    assert skreg.SGDRegularizedRegressorCV(l1_ratio=l1_ratio).fit(X, y).best_score_ > -0.1
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+def test_heavy_tails_are_waited_for(l1_ratio):
+    """Held-out losses rise to twice that of no weights before they fall."""
+    rng = np.random.default_rng(1)
+    X = np.exp(3.0 * rng.normal(size=(100, 10)))
+    y = X / X.std(axis=0) @ rng.normal(size=10) + 0.1 * rng.normal(size=100)
+    model = skreg.SGDRegularizedClassifierCV(l1_ratio=l1_ratio)
+    assert model.fit(X, y > np.median(y)).best_score_ > -0.32
 
 
 @pytest.mark.parametrize(

@@ -604,3 +604,13 @@ def test_wide_sparse_data_need_no_dense_path():
     best = int(np.argmax(model.alphas_ == model.alpha_))
     chosen = [path[:, [best]].toarray()[:, 0] for path in model.coef_path_]
     assert_array_equal(chosen, model.coef_)
+
+
+def test_labels_of_objects_can_be_scored(rng):
+    X = rng.normal(size=(40, 5))
+    y = (X[:, 0] > 0.0).astype(int).astype(object)
+    for scoring in (None, "accuracy", "f1", "loss"):
+        model = skreg.SGDRegularizedClassifierCV(alphas=5, scoring=scoring).fit(X, y)
+        plain = skreg.SGDRegularizedClassifierCV(alphas=5, scoring=scoring)
+        expected = plain.fit(X, y.astype(int)).score(X, y.astype(int))
+        assert model.score(X, y) == expected
