@@ -60,6 +60,7 @@ def timed(model, problem):
 
 def seconds_of_both(problem, alpha, repeats):
     """Return the seconds of our model and of the peer that is as near to the optimum."""
+    warnings.simplefilter("ignore")  # of peers at loose tolerances
     ours = model_of(problem, alpha=alpha, fit_intercept=False)
     timed(ours, problem)
     for tol in PEER_TOLERANCES:
