@@ -1,0 +1,127 @@
+"""Rules on what may know what, whose exceptions of today are listed.
+
+A rule fails when something new offends against it, and when an exception is needed no more.
+"""
+
+from pathlib import Path
+
+import source
+
+from skreg import _compile
+
+MODULES = list(source.modules().values())
+COMPILED = [module for module in MODULES if source.has_compiled_code(module)]
+TESTS = Path(__file__).parent
+
+
+def imports(condition):
+    """Return the pairs of places of which one imports the other, where that holds."""
+    return {
+        (module.place, other.place)
+        for module in MODULES
+        for other in source.imports(module)
+        if condition(module, other)
+    }
+
+
+def places(modules, *allowed):
+    """Return the places of modules, without those of folders or places that are allowed."""
+    return {m.place for m in modules if m.folder not in allowed and m.place not in allowed}
+
+
+def test_every_module_has_a_folder():
+    top = {module.place for module in MODULES if not module.folder}
+    assert top == {"__init__", "_compile", "plotting"}
+    to_move = " ".join(source.TO_MOVE.values()).split()
+    assert not [stem for stem in to_move if not (source.PACKAGE / f"{stem}.py").exists()]
+
+
+def test_folders_import_lower_floors():
+    def goes_up(module, other):
+        is_own = other.folder == module.folder
+        return module.name != "skreg" and not is_own and module.floor <= other.floor
+
+    assert imports(goes_up) == {
+        ("objective/_moments", "solvers/_quadratic"),
+        ("objective/_objective", "estimators/_inputs"),
+        ("objective/_objective", "estimators/_numbers"),
+        ("objective/_optimality", "solvers/_quadratic"),
+    }
+
+
+def test_compiled_code_is_on_low_floors():
+    above = [m for m in COMPILED if m.floor > source.HIGHEST_COMPILED]
+    assert places(above) == {"solvers/_adagrad", "solvers/_notes", "solvers/_quadratic"}
+
+
+def test_what_is_compiled_is_in_the_key_of_the_cache(monkeypatch):
+    """With all that it imports, for a constant is compiled into the code that reads it."""
+    hashed, read_bytes = set(), Path.read_bytes
+
+    def noted(path):
+        hashed.add(path)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noted)
+    assert _compile._hash_sources() == _compile.SOURCES
+    assert {m.path for m in source.with_imports(COMPILED)} <= hashed
+
+
+def test_storage_is_asked_for_in_few_places():
+    asking = filter(source.asks_for_storage, MODULES)
+    validation = ["estimators/_inputs", "estimators/_numbers", "estimators/_storage"]
+    assert places(asking, "data", "kernels/_rows", *validation) == {
+        "estimators/_estimator",
+        "kernels/_kernels",
+        "kernels/_vectors",
+        "model_selection/_coef_path",
+        "plotting",
+        "solvers/_block",
+        "solvers/_follow",
+        "solvers/_newton",
+        "solvers/_parts",
+        "solvers/_state",
+        "solvers/_svrg",
+    }
+
+
+def test_penalties_and_kernels_alone_compute_with_strengths():
+    computing = filter(source.computes_with_strengths, MODULES)
+    assert places(computing, "penalties", "kernels") == {
+        "objective/_moments",
+        "objective/_objective",
+        "objective/_optimality",
+        "solvers/_adagrad",
+        "solvers/_follow",
+        "solvers/_newton",
+        "solvers/_parts",
+        "solvers/_quadratic",
+        "solvers/_row_model",
+        "solvers/_row_steps",
+        "solvers/_schedules",
+        "solvers/_sgd",
+        "solvers/_svrg",
+    }
+
+
+def test_estimators_import_no_kernel():
+    assert not imports(
+        lambda m, other: (m.folder, other.folder) == ("estimators", "kernels")
+    )
+
+
+def test_every_module_has_a_test_file():
+    tested = {path.stem for path in TESTS.rglob("test_*.py")}
+    named = [m for m in MODULES if m.path.stem != "__init__"]
+    untested = [m for m in named if f"test_{m.path.stem.lstrip('_')}" not in tested]
+    assert places(untested) == {
+        "estimators/_classifier",
+        "estimators/_estimator",
+        "estimators/_regressor",
+        "kernels/_block_kernels",
+        "model_selection/_folds",
+        "objective/_optimality",
+        "solvers/_follow",
+        "solvers/_schedules",
+        "solvers/_state",
+    }
