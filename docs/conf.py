@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import skreg
-from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
-from skreg._schedules import SCHEDULES
+from skreg.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
+from skreg.solvers.sgd.schedules import SCHEDULES
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 

@@ -1,10 +1,10 @@
 """Regularized linear models by stochastic gradient descent, with a certificate."""
 
 from skreg import penalties, plotting
-from skreg._classifier import SGDRegularizedClassifier
-from skreg._objective import objective
-from skreg._regressor import SGDRegularizedRegressor
+from skreg.estimators.classifier import SGDRegularizedClassifier
+from skreg.estimators.regressor import SGDRegularizedRegressor
 from skreg.model_selection import SGDRegularizedClassifierCV, SGDRegularizedRegressorCV
+from skreg.objectives.function import objective
 from skreg.path import alpha_grid, alpha_max, regularization_path
 from skreg.penalties import step
 

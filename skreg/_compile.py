@@ -24,10 +24,15 @@ IN_ORDER = frozenset({"contract", "arcp", "nsz", "afn"})
 EXACTLY: frozenset[str] = frozenset()
 
 
+# The folders that hold compiled code, and all that it calls.
+_COMPILED_FOLDERS = ("losses", "data", "kernels")
+
+
 def _hash_sources():
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for folder in _COMPILED_FOLDERS:
+        for path in sorted((Path(__file__).parent / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -35,7 +40,7 @@ SOURCES = _hash_sources()
 
 
 class _PackageCache(caching.FunctionCache):
-    """Numba's disk cache, keyed by all sources of the package and never fatal.
+    """Numba's disk cache, keyed by all sources of compiled code and never fatal.
 
     Numba alone watches only the file in which a function is defined: a loss edited in
     another file would silently keep its old machine code. A cache that cannot be read or

@@ -166,7 +166,6 @@ def facts():
     chain = longest_chain()
     yield "entries at the top", len(entries)
     yield "modules, most of them in a folder", f"{len(MODULES)}, {max(folders.values())}"
-    yield "modules that are to move", sum(map(len, map(str.split, source.TO_MOVE.values())))
     yield "floors of the import graph", f"{len(chain)}: {' > '.join(chain)}"
     yield "lines of code", sum(map(len, LINES.values()))
     yield "modules by lines", ranking((len(LINES[m.name]), m.place) for m in MODULES)

@@ -18,27 +18,14 @@ FLOORS = {
     "penalties": 1,
     "data": 1,
     "kernels": 2,
-    "objective": 3,
+    "objectives": 3,
     "solvers": 4,
     "estimators": 5,
     "model_selection": 6,
 }
 HIGHEST_COMPILED = 2
-# Modules at the top that are still to move into a folder; its rules are theirs already.
-TO_MOVE = {
-    "losses": "_losses",
-    "penalties": "penalties",
-    "data": "_matrices _order",
-    "kernels": "_kernels _block_kernels _rows _vectors",
-    "objective": "_objective _optimality _moments",
-    "solvers": "_adagrad _block _conjugate _dual_ascent _follow _kinked _multipliers "
-    "_newton _notes _parts _quadratic _row_model _row_steps _schedules _sgd _solvers "
-    "_state _svrg _threads _unpenalized",
-    "estimators": "_classifier _estimator _hints _inputs _numbers _regressor _storage",
-    "model_selection": "_candidates _coef_path _folds _grids _routing _scoring "
-    "model_selection path",
-}
-_FOLDERS = {stem: folder for folder, stems in TO_MOVE.items() for stem in stems.split()}
+# Modules at the top through which users come in, and which may import from any floor.
+DOORS = {"skreg", "skreg.path"}
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _COMPILERS = {"compiled", "overload", "intrinsic"}
@@ -63,14 +50,13 @@ class Module(NamedTuple):
 
     @property
     def folder(self):
-        """The folder at the top that holds the module, or will; "" for none."""
-        return self.parts[0] if len(self.parts) > 1 else _FOLDERS.get(self.parts[0], "")
+        """The folder at the top that holds the module; "" for none."""
+        return self.parts[0] if len(self.parts) > 1 else ""
 
     @property
     def place(self):
-        """The path in the package, with the folder of a module that is still to move."""
-        parts = self.parts if len(self.parts) > 1 else (self.folder, *self.parts)
-        return "/".join(filter(None, parts))
+        """The path in the package."""
+        return "/".join(self.parts)
 
     @property
     def floor(self):

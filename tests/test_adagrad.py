@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
-from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
+from skreg.losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
 
 STORAGES = [np.asarray, sparse.csr_matrix]
 

@@ -10,13 +10,14 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skreg import SGDRegularizedClassifier
-from skreg._block import BlockSGD, BlockState, can_share, grouped, split
-from skreg._losses import CLASSIFICATION_LOSSES, make_loss
-from skreg._matrices import as_rows
-from skreg._objective import Problem, certify, feature_curvatures
-from skreg._order import generator_state
-from skreg._sgd import SGD
-from skreg._state import SGDSettings, SGDState
+from skreg.data.matrices import as_rows
+from skreg.data.order import generator_state
+from skreg.losses import CLASSIFICATION_LOSSES, make_loss
+from skreg.objectives.certificate import certify, feature_curvatures
+from skreg.objectives.problem import Problem
+from skreg.solvers.sgd.block import BlockSGD, BlockState, can_share, grouped, split
+from skreg.solvers.sgd.state import SGDSettings, SGDState
+from skreg.solvers.sgd.steps import SGD
 
 PENALTIES = {"none": (0.0, 0.0), "l1": (0.02, 0.0), "l2": (0.0, 0.1), "both": (0.02, 0.1)}
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import sem
 
-from skreg._candidates import Candidates
+from skreg.model_selection.candidates import Candidates
 
 NAN = np.nan
 GRIDS = [np.array([1.0, 0.1, 0.01]), np.array([2.0, 0.2, 0.02])]

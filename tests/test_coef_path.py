@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from skreg._coef_path import CoefPath
+from skreg.model_selection.coef_path import CoefPath
 
 
 def filled(form, X, coefs, intercepts):

@@ -13,7 +13,7 @@ import skreg
 PACKAGE = Path(skreg.__file__).parent
 FIT = (
     "import numpy as np, skreg\n"
-    "from skreg._kernels import sgd_epoch\n"
+    "from skreg.kernels.epochs import sgd_epoch\n"
     "X = np.random.RandomState(0).randn(30, 3)\n"
     "model = skreg.SGDRegularizedRegressor(solver='sgd', eta0=0.01, max_iter=2, tol=None)\n"
     "print(repr(model.set_params(shuffle=False).fit(X, X.sum(axis=1)).coef_.tolist()))\n"
@@ -52,20 +52,43 @@ def test_second_process_hits(warm):
     assert run(FIT, folder, folder / "cache", "-Werror").stdout.splitlines() == [coef, "1"]
 
 
-def test_edited_formula_misses(warm, tmp_path):
+def test_edited_formula_misses(warm):
     """The kernel's own file stays the same; the loss is in another one."""
     folder, coef = warm
-    shutil.copytree(folder, tmp_path / "copy")
-    edited = tmp_path / "copy"
-    losses = edited / "skreg" / "_losses.py"
+    losses = folder / "skreg" / "losses" / "regression.py"
     text = losses.read_text()
     assert "        return p - y\n" in text
     losses.write_text(
         text.replace("        return p - y\n", "        return 0.5 * (p - y)\n")
     )
-    new, hits = run(FIT, edited, edited / "cache").stdout.splitlines()
+    new, hits = run(FIT, folder, folder / "cache").stdout.splitlines()
+    losses.write_text(text)
     assert hits == "0"
     assert new != coef
+
+
+@pytest.mark.parametrize(
+    "file", ["plotting.py", "solvers/sgd/steps.py", "model_selection/grids.py"]
+)
+def test_other_edits_hit(warm, file):
+    folder, coef = warm
+    source = folder / "skreg" / file
+    text = source.read_text()
+    source.write_text(text + "# a remark\n")
+    printed = run(FIT, folder, folder / "cache").stdout.splitlines()
+    source.write_text(text)
+    assert printed == [coef, "1"]
+
+
+@pytest.mark.parametrize("folder", ["losses", "data", "kernels"])
+def test_sources_of_compiled_code_are_hashed(folder, tmp_path):
+    """In any subfolder."""
+    shutil.copytree(PACKAGE, tmp_path / "skreg")
+    before = run("from skreg._compile import SOURCES; print(SOURCES)", tmp_path, tmp_path)
+    (tmp_path / "skreg" / folder / "sub").mkdir()
+    (tmp_path / "skreg" / folder / "sub" / "more.py").write_text("x = 1\n")
+    after = run("from skreg._compile import SOURCES; print(SOURCES)", tmp_path, tmp_path)
+    assert before.stdout != after.stdout
 
 
 @pytest.mark.parametrize("ending", [".nbi", ".nbc"])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skreg._conjugate import FIRST_PACE, Pace, conjugate_gradients
+from skreg.solvers.working_set.conjugate import FIRST_PACE, Pace, conjugate_gradients
 
 
 def test_conjugate_gradients_solve_a_system(rng):

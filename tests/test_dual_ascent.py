@@ -4,13 +4,13 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 import skreg
-from skreg._dual_ascent import DualAscent
-from skreg._kinked import Bracket
-from skreg._losses import make_loss
-from skreg._matrices import as_rows
-from skreg._objective import Problem, null_model
-from skreg._order import generator_state
-from skreg._state import SGDSettings
+from skreg.data.matrices import as_rows
+from skreg.data.order import generator_state
+from skreg.losses import make_loss
+from skreg.objectives.problem import Problem, null_model
+from skreg.solvers.kinked.descent import Bracket
+from skreg.solvers.kinked.dual_ascent import DualAscent
+from skreg.solvers.sgd.state import SGDSettings
 
 SETTINGS = SGDSettings(False, "auto", None, 0.5, True, 0, False)
 

@@ -12,7 +12,7 @@ from skreg import (
     SGDRegularizedRegressor,
     SGDRegularizedRegressorCV,
 )
-from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
+from skreg.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",

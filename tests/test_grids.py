@@ -11,9 +11,9 @@ from sklearn.preprocessing import StandardScaler
 
 import skreg
 from skreg import SGDRegularizedClassifierCV, SGDRegularizedRegressorCV
-from skreg._grids import Extension, check_alphas, is_unfinished, warn_of_end
-from skreg._losses import CLASSIFICATION_LOSSES
-from skreg.path import SMOOTH_LOSSES
+from skreg.losses import CLASSIFICATION_LOSSES
+from skreg.model_selection.grids import Extension, check_alphas, is_unfinished, warn_of_end
+from skreg.model_selection.path import SMOOTH_LOSSES
 
 RATIOS = [0.0, 0.1, 0.5, 0.9, 1.0]
 

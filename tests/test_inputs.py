@@ -15,7 +15,7 @@ from skreg import (
     SGDRegularizedRegressor,
     SGDRegularizedRegressorCV,
 )
-from skreg._inputs import as_labels, unknown_labels
+from skreg.data.inputs import as_labels, unknown_labels
 
 pd = pytest.importorskip("pandas")
 pytestmark = pytest.mark.filterwarnings(

@@ -5,21 +5,19 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 import skreg
-from skreg._kernels import (
+from skreg.data.matrices import as_rows
+from skreg.data.order import Visits
+from skreg.kernels.epochs import (
     Iterate,
     Plan,
     Remembered,
     Strengths,
     Sums,
-    curvature_pass,
-    hessian_product,
-    loss_pass,
     sgd_epoch,
     svrg_epoch,
 )
-from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg._matrices import as_rows
-from skreg._order import Visits
+from skreg.kernels.passes import curvature_pass, hessian_product, loss_pass
+from skreg.losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
 
 PENALTIES = {"none": (0.0, 0.0), "l1": (0.05, 0.0), "l2": (0.0, 0.3), "both": (0.05, 0.3)}
 SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from sklearn._loss.loss import HalfBinomialLoss, HalfSquaredError, HuberLoss
 
 from skreg._compile import compiled
-from skreg._losses import (
+from skreg.losses import (
     CLASSIFICATION_LOSSES,
     LOSSES,
     Smoothed,

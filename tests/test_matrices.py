@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from skreg._matrices import (
+from skreg.data.matrices import (
     CSR,
     PLACE,
     add_gram,

@@ -4,8 +4,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 
-from skreg._matrices import as_rows
-from skreg._moments import Moments
+from skreg.data.matrices import as_rows
+from skreg.solvers.path.moments import Moments
 
 
 @pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from skreg._kinked import Bracket
-from skreg._losses import make_loss
-from skreg._matrices import as_rows
-from skreg._multipliers import Multipliers
-from skreg._objective import Problem, null_model
-from skreg._order import generator_state
-from skreg._state import SGDSettings, SGDState
+from skreg.data.matrices import as_rows
+from skreg.data.order import generator_state
+from skreg.losses import make_loss
+from skreg.objectives.problem import Problem, null_model
+from skreg.solvers.kinked.descent import Bracket
+from skreg.solvers.kinked.multipliers import Multipliers
+from skreg.solvers.sgd.state import SGDSettings, SGDState
 
 SETTINGS = SGDSettings(False, "auto", None, 0.5, True, 0, False)
 

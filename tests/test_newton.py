@@ -5,11 +5,12 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from skreg import SGDRegularizedRegressor
-from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg._matrices import as_rows
-from skreg._newton import Newton
-from skreg._objective import Problem, look
-from skreg._optimality import left_open
+from skreg.data.matrices import as_rows
+from skreg.losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
+from skreg.objectives.certificate import look
+from skreg.objectives.optimality import left_open
+from skreg.objectives.problem import Problem
+from skreg.solvers.working_set.newton import Newton
 
 SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
 PENALTIES = [(0.05, 0.0), (0.0, 0.1), (0.05, 0.1)]
@@ -152,7 +153,8 @@ def test_a_sample_that_hides_a_feature_costs_few_looks(rng, monkeypatch):
     )
     looks = []
     monkeypatch.setattr(
-        "skreg._newton.look", lambda *parts: looks.append(1) or look(*parts)
+        "skreg.solvers.working_set.newton.look",
+        lambda *parts: looks.append(1) or look(*parts),
     )
     newton = from_zero(problem, True)
     newton.run(1e-9)
@@ -171,7 +173,9 @@ def test_the_last_step_leaves_nothing_but_rounding(rng, name, shape, monkeypatch
     gradient = naive.gradient(name, X, y, newton.coef, newton.intercept, l2, s)
     assert np.abs(gradient).max() < 5e-15
     if name == "squared_error":
-        monkeypatch.setattr("skreg._newton.look", None)  # another step would take a look
+        monkeypatch.setattr(
+            "skreg.solvers.working_set.newton.look", None
+        )  # another step would take a look
         newton.run(0.0)
 
 

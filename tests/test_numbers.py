@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from skreg._numbers import as_numbers, check_columns, check_finite, is_missing
+from skreg.data.numbers import as_numbers, check_columns, check_finite, is_missing
 
 pd = pytest.importorskip("pandas")
 

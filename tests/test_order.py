@@ -4,8 +4,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skreg import SGDRegularizedRegressor
-from skreg._matrices import as_rows
-from skreg._order import STREAMS, Order, block_length, generator_state, interleave
+from skreg.data.matrices import as_rows
+from skreg.data.order import STREAMS, Order, block_length, generator_state, interleave
 
 
 def state(seed=0):

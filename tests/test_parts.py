@@ -4,11 +4,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from skreg._losses import make_loss
-from skreg._matrices import as_rows
-from skreg._newton import Newton
-from skreg._objective import Problem, certify, look
-from skreg._parts import Columns, Rotation, without_empty_features
+from skreg.data.matrices import as_rows
+from skreg.losses import make_loss
+from skreg.objectives.certificate import certify, look
+from skreg.objectives.problem import Problem
+from skreg.solvers.working_set.newton import Newton
+from skreg.solvers.working_set.parts import Columns, Rotation, without_empty_features
 
 
 def make_problem(rng, X, l1=0.0, l2=0.1, name="squared_error"):

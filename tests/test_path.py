@@ -12,10 +12,10 @@ from sklearn.preprocessing import StandardScaler
 
 import skreg
 from skreg import SGDRegularizedRegressor
-from skreg._follow import extrapolate, way_between
-from skreg._losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
-from skreg._solvers import Solution
-from skreg.path import SMOOTH_LOSSES
+from skreg.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
+from skreg.model_selection.path import SMOOTH_LOSSES
+from skreg.solvers.driver import Solution
+from skreg.solvers.path.follow import extrapolate, way_between
 
 STORAGES = [np.asarray, sparse.csr_matrix]
 

@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 
 import skreg
-from skreg.penalties import ElasticNet
+from skreg.penalties.elastic_net import ElasticNet
 
 W, GRADIENT, STEP, LAMBDA = [2.5, -0.8, 0.1], [-0.2, 0.1, -0.05], 0.1, 0.01
 exact = {"rtol": 0, "atol": 1e-12}

@@ -5,8 +5,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import linprog
 from scipy.optimize import minimize as scipy_minimize
 
-import skreg._quadratic
-from skreg._quadratic import coordinate_sweeps, minimize_quadratic, mirror, violations
+import skreg.solvers.working_set.quadratic
+from skreg.kernels.quadratic import coordinate_sweeps, mirror
+from skreg.penalties.elastic_net import violations
+from skreg.solvers.working_set.quadratic import minimize_quadratic
 
 PENALTIES = [(0.3, 0.0), (0.3, 0.2), (0.02, 0.0), (0.0, 0.4)]
 
@@ -207,13 +209,13 @@ def test_the_work_does_not_grow_as_l1_falls(rng, monkeypatch, kind, l1):
         A += 3.0 * rng.normal(size=(40, 1))
     b = A[:, ::20] @ rng.normal(size=5) if kind == "sparse weights" else rng.normal(size=40)
     hessian, gradient = A.T @ A / 40, -A.T @ b / 40
-    steps, original = [], skreg._quadratic._newton_step
+    steps, original = [], skreg.solvers.working_set.quadratic._newton_step
 
     def counted(*args):
         steps.append(args)
         return original(*args)
 
-    monkeypatch.setattr(skreg._quadratic, "_newton_step", counted)
+    monkeypatch.setattr(skreg.solvers.working_set.quadratic, "_newton_step", counted)
     w = minimize_quadratic(hessian.copy(), gradient, np.zeros(100), l1, 0.0, 0.0)
     assert len(steps) < 500
     left = violations(w, gradient + hessian @ w, l1)

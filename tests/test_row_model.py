@@ -4,10 +4,16 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 
-from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg._matrices import as_rows
-from skreg._objective import Problem, look
-from skreg._row_model import is_affordable, newton_step, sharpened, weighted_curvatures
+from skreg.data.matrices import as_rows
+from skreg.losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
+from skreg.objectives.certificate import look
+from skreg.objectives.problem import Problem
+from skreg.solvers.working_set.row_model import (
+    is_affordable,
+    newton_step,
+    sharpened,
+    weighted_curvatures,
+)
 
 SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
 PENALTIES = [(0.05, 0.0), (0.0, 0.1), (0.05, 0.1), (0.0, 0.0)]

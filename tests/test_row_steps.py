@@ -4,12 +4,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from skreg import _row_steps
-from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg._matrices import as_rows, checked_row_norms
-from skreg._objective import Problem, look
-from skreg._order import generator_state
-from skreg._row_steps import BlockRowSteps, RowSteps
+from skreg.data.matrices import as_rows, checked_row_norms
+from skreg.data.order import generator_state
+from skreg.losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
+from skreg.objectives.certificate import look
+from skreg.objectives.problem import Problem
+from skreg.solvers.working_set import row_steps
+from skreg.solvers.working_set.row_steps import BlockRowSteps, RowSteps
 
 SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
 
@@ -43,7 +44,7 @@ def naive_epochs(problem, name, n_epochs, w, b, view):
     mean_norm = s @ (X**2).sum(axis=1)
     strength = max(0.0, loss.max_curvature * mean_norm / len(rows) - l2)
     scale = 1.0 / (l2 + strength)
-    loose = max(1.0, _row_steps._LOOSENESS * mean_norm * scale) if fit_intercept else 0.0
+    loose = max(1.0, row_steps._LOOSENESS * mean_norm * scale) if fit_intercept else 0.0
     slopes = np.zeros(len(y))
     if view is not None:
         slopes[rows] = naive.DERIVATIVES[name](y, X @ w + b, 0.1)[rows]
@@ -55,7 +56,7 @@ def naive_epochs(problem, name, n_epochs, w, b, view):
             name, X, y, rows, s, slopes, v, b, scale, l1, loose
         )
         w = scale * naive.soft(v, l1)
-        new_center = w + _row_steps._MOMENTUM * (w - last)
+        new_center = w + row_steps._MOMENTUM * (w - last)
         v, center, last = v + strength * (new_center - center), new_center, w
         yield w, b
         b, center_b = b + (b - center_b), b

@@ -4,8 +4,8 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from skreg._compile import compiled
-from skreg._matrices import as_rows
-from skreg._rows import row_add, row_dot, settle
+from skreg.data.matrices import as_rows
+from skreg.kernels.rows import row_add, row_dot, settle
 
 
 @compiled

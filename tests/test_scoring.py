@@ -7,8 +7,8 @@ from sklearn.metrics import f1_score, get_scorer, log_loss, make_scorer
 
 import skreg
 from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
-from skreg._losses import LOSSES, make_loss
-from skreg._scoring import Scorer, mean_loss, scorer_of, stack, takes_weights
+from skreg.losses import LOSSES, make_loss
+from skreg.model_selection.scoring import Scorer, mean_loss, scorer_of, stack, takes_weights
 
 ALPHAS = np.array([0.5, 0.1, 0.01, 0.001])
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from skreg._storage import as_csr
+from skreg.data.storage import as_csr
 
 FORMATS = ["csr", "csc", "bsr", "coo", "lil", "dok", "dia"]
 KINDS = ["matrix", "array"]

@@ -10,10 +10,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-import skreg._newton
-import skreg._svrg
+import skreg.solvers.working_set.newton
+import skreg.solvers.working_set.svrg
 from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
-from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, REGRESSION_LOSSES
+from skreg.losses import CLASSIFICATION_LOSSES, LOSSES, REGRESSION_LOSSES
 
 SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
 PENALTIES = ["l1", "l2", "elasticnet", None]
@@ -277,8 +277,8 @@ def count_calls(monkeypatch, owner, name, calls):
 def test_many_rows_and_features(rng, monkeypatch, penalty, alpha):
     """Steps on rows, and Newton's method by conjugate gradients."""
     calls = []
-    count_calls(monkeypatch, skreg._svrg, "RowSteps", calls)
-    count_calls(monkeypatch, skreg._newton, "conjugate_gradients", calls)
+    count_calls(monkeypatch, skreg.solvers.working_set.svrg, "RowSteps", calls)
+    count_calls(monkeypatch, skreg.solvers.working_set.newton, "conjugate_gradients", calls)
     csr = sparse.random(
         3000, 3000, density=0.01, format="csr", random_state=0, data_rvs=rng.standard_normal
     )
@@ -294,7 +294,7 @@ def test_many_rows_and_features(rng, monkeypatch, penalty, alpha):
 
 def test_rows_are_tried_where_products_do_not_serve(rng, monkeypatch):
     calls = []
-    count_calls(monkeypatch, skreg._svrg, "RowSteps", calls)
+    count_calls(monkeypatch, skreg.solvers.working_set.svrg, "RowSteps", calls)
     X = rng.normal(size=(3000, 1000))
     y = X[:, :20] @ rng.normal(size=20) / 4.0 + 0.5 * rng.normal(size=3000)
     assert make_model("huber", None, tol=1e-3).fit(X, y).converged_

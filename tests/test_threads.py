@@ -4,7 +4,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
-from skreg._threads import single_threaded_blas
+from skreg.solvers.threads import single_threaded_blas
 
 
 def blas_threads():

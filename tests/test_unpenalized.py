@@ -10,10 +10,10 @@ from sklearn.preprocessing import PolynomialFeatures
 
 import skreg
 from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
-from skreg._losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg._matrices import as_rows
-from skreg._objective import Problem, null_model
-from skreg._unpenalized import judge
+from skreg.data.matrices import as_rows
+from skreg.losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
+from skreg.objectives.problem import Problem, null_model
+from skreg.solvers.working_set.unpenalized import judge
 
 SMOOTH = [name for name in LOSSES if LOSSES[name].max_curvature is not None]
 STORAGES = [np.asarray, sparse.csr_matrix]

@@ -5,8 +5,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skreg._compile import IN_ORDER, compiled
-from skreg._matrices import as_rows
-from skreg._vectors import (
+from skreg.data.matrices import as_rows
+from skreg.kernels.vectors import (
     LANES,
     aligned_copy,
     aligned_zeros,

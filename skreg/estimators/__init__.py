@@ -1,0 +1,1 @@
+"""The side of scikit-learn: parameters, validation, labels and predictions."""

@@ -1,0 +1,1 @@
+"""Every loop over rows, compiled; no policy and no state."""

@@ -1,0 +1,1 @@
+"""The methods, and the driver that runs them."""

@@ -1,0 +1,1 @@
+"""The exact solver of losses that are linear between kinks."""

@@ -1,0 +1,191 @@
+"""The exact descent for losses that are linear between kinks.
+
+Where L2 is penalized, it begins with dual coordinate ascent, whose epochs are cheap. If
+these do not promise to arrive before the method of multipliers would, that goes on.
+"""
+
+import numpy as np
+
+from skreg.kernels.passes import conjugate_sum, loss_sum
+from skreg.objectives.certificate import certificate_from, feature_curvatures, look
+from skreg.objectives.problem import best_intercept, null_model, without_offset
+from skreg.solvers.kinked.dual_ascent import DualAscent
+from skreg.solvers.kinked.multipliers import Multipliers
+from skreg.solvers.sgd.state import SGDState
+from skreg.solvers.working_set.parts import without_empty_features
+from skreg.solvers.working_set.svrg import looks_of_matrix
+
+# The method of multipliers solves about so many models of the smooth problem, and takes so
+# many epochs' time at most if no matrix is at hand.
+_MODELS = 12
+_MOST_EPOCHS = 300
+# A descent ends at this part of the target.
+_OF_TARGET = 0.1
+# Dual ascent has so many epochs to show its pace.
+_FIRST_EPOCHS = 25
+# So many turns that gain nothing show that rounding has the rest.
+_PATIENCE = 10
+
+
+class Bracket:
+    """The best weights found so far, and the best lower bound of the objective."""
+
+    def __init__(self, problem, null):
+        self._problem = problem
+        self._unit = null.objective
+        self._curvatures = feature_curvatures(problem)
+        self._bound = 0.0  # that of slopes of 0
+        self.coef, self.intercept, self.certificate = None, None, None
+
+    def see(self, coef, intercept):
+        """Take note of weights, whose own slopes are the dual point."""
+        view = look(self._problem, coef, intercept, self._curvatures)
+        self.add(coef, intercept, view.raw_predictions, view.slopes, view.gradients)
+
+    def add(self, coef, intercept, raw, slopes, gradients):
+        """Take note of weights, of their predictions, and of slopes that are a dual point.
+
+        The intercept is moved to its best. `gradients` are those that the slopes have, for
+        positive and other ones.
+        """
+        problem = self._problem
+        y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
+        if problem.fit_intercept:
+            shift = best_intercept(problem.loss, y, weights, raw)
+            intercept, raw = intercept + shift, raw + shift
+        mean_loss = float(loss_sum(y, weights, raw, problem.loss) / weights.sum())
+        found = certificate_from(
+            problem, coef, mean_loss, slopes, gradients, self._curvatures
+        )
+        self._bound = max(self._bound, found.objective - found.gap)
+        residual = np.nan
+        if not problem.is_penalized:
+            residual = self._inequality(y, weights, mean_loss, slopes)
+            residual = min(residual + self._imbalance(coef, gradients), mean_loss)
+        last = self.certificate
+        if last is None or found.objective < last.objective:
+            self.coef, self.intercept = coef, intercept
+            last = found._replace(residual=residual)
+        gap = np.inf
+        if problem.is_penalized:
+            gap = max(last.objective - self._bound, 0.0)
+        residual = min(last.residual, residual)
+        self.certificate = last._replace(gap=gap, residual=residual, judged=True)
+
+    def _inequality(self, y, weights, mean_loss, slopes):
+        """Return what is left of the inequality of Fenchel and Young."""
+        rows = np.arange(len(y))
+        conjugates = conjugate_sum(y, weights, rows, slopes, 1.0, 1.0, self._problem.loss)
+        return max(mean_loss + conjugates / weights.sum(), 0.0)
+
+    def _imbalance(self, coef, gradients):
+        """Return what a gradient may be worth that is not 0, as a dual point asks for.
+
+        That is its product with the way to the optimum, which hardly is longer than the
+        weights and those that would move predictions across the targets.
+        """
+        lengths = np.sqrt(self._curvatures)
+        moves = np.divide(
+            self._unit, lengths, out=np.zeros_like(lengths), where=lengths > 0.0
+        )
+        sizes = np.abs(gradients.sum(axis=0))
+        of_intercept = sizes[-1] * self._unit if self._problem.fit_intercept else 0.0
+        return float(sizes[:-1] @ (np.abs(coef) + moves) + of_intercept)
+
+
+class KinkedDescent:
+    """The descent of one `Problem`: each call of `epoch` is a turn of a method."""
+
+    adapts = False
+    looks = True
+    step_size = np.nan
+
+    def __init__(self, problem, settings, state):
+        self.problem = problem
+        self._settings = settings
+        problem, self._offset = without_offset(problem)
+        self._part = without_empty_features(problem)
+        self._generator = state.generator
+        self._models = state.models
+        self._first = state.weights()
+        self._n_turns = 0
+        self._n_stuck = 0
+
+    def start(self, null):
+        """Begin with the method that may be the quicker."""
+        problem = self._part.problem
+        coef, intercept = self._first
+        coef, intercept = self._part.restrict(coef), intercept - self._offset
+        if self._offset:
+            null = null_model(problem)
+        self._null = null
+        self._bracket = Bracket(problem, null)
+        self._ascends = problem.l2 > 0.0 and not coef.any()
+        if self._ascends:
+            self._method = DualAscent(
+                problem, self._settings, self._generator, null, self._bracket
+            )
+            self._bracket.see(coef, null.intercept)
+        else:
+            self._method = self._multipliers(coef, intercept)
+
+    def _multipliers(self, coef, intercept):
+        state = SGDState.start(coef, intercept, self._generator)
+        parts = self._part.problem, self._settings, state, self._null, self._bracket
+        return Multipliers(*parts)
+
+    def epoch(self, target):
+        """Take a turn; a gap of `target` is small enough."""
+        self._target, before = target, self.certify().distance
+        target *= _OF_TARGET
+        self._method.turn(target)
+        self._n_turns += 1
+        gains = self.certify().distance < before
+        self._n_stuck = 0 if gains else self._n_stuck + 1
+        if self._ascends and not self._promises(target):
+            self._ascends = False
+            coef, intercept = self._bracket.coef, self._bracket.intercept
+            self._method = self._multipliers(coef, intercept)
+
+    def _promises(self, target):
+        """Return whether dual ascent will arrive soon, at its pace so far."""
+        problem = self._part.problem
+        looks = looks_of_matrix(problem.X, problem.n_features)
+        most = min(_MODELS * (1.0 + looks), _MOST_EPOCHS)
+        gap, first = self.certify().gap, self._null.objective
+        n_epochs = self._method.n_epochs
+        if gap <= target:
+            return True
+        if not gap < first or target == 0.0:
+            return n_epochs < _FIRST_EPOCHS
+        return n_epochs * np.log(first / target) / np.log(first / gap) < most
+
+    def certify(self):
+        """Return the certificate of the weights."""
+        return self._bracket.certificate
+
+    def weights(self):
+        """Return the weights and the intercept."""
+        bracket = self._bracket
+        return self._part.expand(bracket.coef), bracket.intercept + self._offset
+
+    @property
+    def state(self):
+        """The state from which plain steps would go on."""
+        state = SGDState.start(*self.weights(), self._generator, *self._models)
+        state.n_steps = self._n_turns * len(self.problem.rows)
+        state.has_seen(self.problem)
+        return state
+
+    def ends(self, converged):
+        """Return whether to stop: no turn helps, or none is needed.
+
+        The bound lags behind the weights, so a gap in sight of the target says little of
+        these.
+        """
+        tight = self.certify().distance <= _OF_TARGET * self._target
+        return (converged and tight) or self._n_stuck >= _PATIENCE
+
+    def reduce_step(self):
+        """Return that there is no step to reduce."""
+        return False

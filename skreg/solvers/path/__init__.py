@@ -1,0 +1,1 @@
+"""One problem under one penalty after the other."""

@@ -1,0 +1,1 @@
+"""Plain steps: stochastic gradient descent and AdaGrad."""

@@ -1,0 +1,207 @@
+r"""AdaGrad: a step size for each weight, from the gradients that it has seen.
+
+With :math:`g_{tj}` the derivatives of the loss in weight j, :math:`G_j` the sum of their
+squares and :math:`s_j = m_j \sqrt{G_j} / \eta`, the proximal steps are those of
+FTRL-Proximal (McMahan et al. 2013, after Duchi, Hazan and Singer 2011): after t rows
+
+.. math::
+    w_j = \frac{\operatorname{soft}(v_j, t\, l_1)}{s_j + t\, l_2}, \qquad
+    v_j \leftarrow v_j - g_{tj} + (s_j^{new} - s_j) w_j
+
+Only the features of a row change, and the two penalties are exact for all others, whatever
+rows they have missed. Without penalty this is :math:`w_j \leftarrow w_j - g_{tj} / s_j`.
+A weight that was not 0 at the start stays as it is until its feature comes.
+
+With a given `eta0`, :math:`\eta` is `eta0` and :math:`m_j = 1`, as in the papers. Else the
+steps are scale-free, as those of Ross, Mineiro and Langford (2013): :math:`m_j` is the
+largest :math:`|x_j|` so far, :math:`\eta` a number in the units of the targets, slopes are
+bounded as those of plain steps are, and those in :math:`G_j` by what predictions among the
+targets can have. Where a feature turns out to be larger than before, its weight shrinks in
+the same proportion; after the first few rows only if that does its row good.
+
+*Decoupled* weight decay (Loshchilov and Hutter 2019) takes L2 out of these formulas: all
+weights shrink by the same factor :math:`1 + \eta_0 l_2` in each step, however large their
+gradients are. In subgradient mode *coupled* means that the penalty's gradients enter
+:math:`g_{tj}`, and with it :math:`G_j`.
+"""
+
+import numpy as np
+
+from skreg.data.matrices import checked_row_norms
+from skreg.kernels.adagrad import (
+    DUAL,
+    LARGEST,
+    STRENGTH,
+    Memory,
+    Options,
+    Penalty,
+    adagrad_epoch,
+    adagrad_subgradient_epoch,
+    change_strengths,
+)
+from skreg.kernels.epochs import Iterate
+from skreg.losses import CLASSIFICATION_LOSSES
+from skreg.solvers.sgd.steps import SGD
+
+# The first step of a weight, times its largest feature, in the units of the targets, which
+# are apart by about this many units.
+_STEP = 0.2
+_WIDTH = 4.0
+# Sums of many strengths as large as this are still numbers, and in subgradient mode, where
+# they join the gradients, so are those of the squares of the second number.
+_STRONGEST = 1e280
+_STRONGEST_GRADIENT = 1e100
+
+
+class AdaGrad(SGD):
+    """The descent of one `Problem` by AdaGrad steps."""
+
+    _fades = False  # what a weight of 0 has in store is a sum of gradients, kept whole
+
+    def __init__(self, problem, settings, state):
+        if settings.average:
+            raise ValueError(
+                "learning_rate='adagrad' has no average. Use average=False, or another "
+                "learning_rate."
+            )
+        self._scale_free = settings.eta0 is None
+        plain = settings._replace(schedule="constant", eta0=settings.eta0 or _STEP)
+        super().__init__(problem, plain, state)
+        checked_row_norms(problem.X, problem.rows)
+        self._is_regression = type(problem.loss) not in CLASSIFICATION_LOSSES.values()
+        most = _STRONGEST_GRADIENT if settings.subgradient else _STRONGEST
+        l1, l2 = min(problem.l1, most), min(problem.l2, most)
+        self._penalty = Penalty(l1, l2, 0.0)
+        if settings.decoupled:
+            self._penalty = Penalty(l1, 0.0, self._eta0 * l2)
+        if settings.subgradient and self._penalty.decay >= 1.0:
+            raise ValueError(
+                "In mode='subgradient' decoupled decay times the step must be below 1, but "
+                f"it is {self._penalty.decay:.3g}. Lower eta0 or alpha."
+            )
+
+    @property
+    def is_scale_free(self):
+        return self._scale_free
+
+    @property
+    def plateau(self):
+        memory = self.state.memory
+        if not self.settings.subgradient or self.problem.l1 == 0.0:
+            return 0.0
+        least_size = self._options(memory.eta, 0).least_size
+        sizes = np.maximum(memory.features[:-1, LARGEST], least_size)
+        return self.problem.l1 * float((memory.eta / sizes[sizes > 0.0]).sum())
+
+    @property
+    def _moves_all_weights(self):
+        return self.settings.subgradient
+
+    def _adjust_state(self):
+        """Take up the weights of another kind of descent."""
+        state = self.state
+        if state.memory is None:
+            coef, intercept = state.weights()
+            features = np.zeros((len(coef) + 1, 4))
+            features[:, DUAL] = np.append(coef, intercept)
+            features[-1, LARGEST] = 1.0
+            state.memory = Memory(features, 1.0, 0.0, 0.0, 0.0)
+            state.iterate = Iterate(np.zeros(0), 1.0, 0.0, 0.0)
+            state.sums, state.n_averaged = None, 0
+            state.forget_notes()
+        if state.strengths != self._strengths:  # what is pending was due to others
+            features, eta = state.memory.features, state.memory.eta
+            strengths = features[:-1, STRENGTH]
+            held = np.where(strengths > 0.0, strengths, 1.0)
+            features[:-1, DUAL] = state.memory.weights()[0] * held
+            state.memory = Memory(features, 1.0, 0.0, 0.0, eta)
+            state.strengths = self._strengths
+        if not self.problem.fit_intercept:
+            state.memory.features[-1] = 0.0, 0.0, 0.0, 1.0
+
+    def epoch(self, target=None):
+        """Visit every row of the problem once."""
+        problem, state = self.problem, self.state
+        visits = self._order.draw(self.state.generator)
+        self._begin(visits.order[0])
+        for part in self._calls(visits):
+            weights, _, _ = self._weigh(part.order)
+            for start, stop, eta in self._pieces(part.order):
+                self._rescale(eta)
+                memory = state.memory
+                piece = part.part(start, stop)
+                function = (
+                    adagrad_subgradient_epoch
+                    if self.settings.subgradient
+                    else adagrad_epoch
+                )
+                numbers = function(
+                    problem.X,
+                    problem.y,
+                    *piece,
+                    weights[start:stop],
+                    memory,
+                    problem.loss,
+                    self._penalty,
+                    self._options(eta, max(0, state.n_tentative - start)),
+                )
+                state.memory = Memory(memory.features, *numbers, eta)
+            state.n_steps += len(part.order)
+        self._last_step_size = state.memory.eta
+
+    def _options(self, eta, n_tentative):
+        curvature = self.problem.loss.max_curvature
+        largest_slope = np.inf
+        if self._scale_free and curvature is not None:
+            largest_slope = curvature * _WIDTH * eta / _STEP
+        numbers = largest_slope, n_tentative, self._least_size(eta, largest_slope)
+        return Options(self._scale_free, self.problem.fit_intercept, *numbers)
+
+    def _least_size(self, eta, largest_slope):
+        """Return at what size of a feature its gradients are like the penalty's.
+
+        Steps that suit smaller ones would carry their weights far across 0.
+        """
+        loss, (l1, l2, _) = self.problem.loss, self._penalty
+        slope = largest_slope if np.isfinite(largest_slope) else 1.0
+        if loss.slope_bound is not None:
+            slope = min(slope, loss.slope_bound)
+        if not self._scale_free or slope == 0.0:
+            return 0.0
+        return max(l1 / slope, float(np.sqrt(l2 * eta / slope)))
+
+    def _begin(self, first_row):
+        """Start the intercept of a regression at the first target."""
+        features = self.state.memory.features
+        untouched = self.state.n_steps == 0 and not features[:, DUAL].any()
+        free = self._scale_free and self.problem.fit_intercept
+        if untouched and free and self._is_regression:
+            features[-1, DUAL] = float(self.problem.y[first_row])
+
+    def _pieces(self, order):
+        """Cut an order where the targets turn out to be wider: (start, stop, eta)."""
+        if not (self._scale_free and self._is_regression):
+            return [(0, len(order), self._eta0)]
+        # Powers of two change seldom. As long as all targets are one, any will do.
+        _, exponents = np.frexp(self._target_widths(order))
+        cuts = np.flatnonzero(np.diff(exponents)) + 1
+        starts, stops = np.append(0, cuts), np.append(cuts, len(order))
+        etas = self._eta0 * np.ldexp(1.0 / _WIDTH, exponents[starts])
+        return list(zip(starts.tolist(), stops.tolist(), etas.tolist(), strict=True))
+
+    def _target_widths(self, order):
+        """Return at each row how far apart the targets so far are."""
+        y, seen = self.problem.y[order], self.state.target_range
+        if not self.problem.fit_intercept:  # predictions start at 0
+            seen[:] = min(seen[0], 0.0), max(seen[1], 0.0)
+        low = np.minimum(seen[0], np.minimum.accumulate(y))
+        high = np.maximum(seen[1], np.maximum.accumulate(y))
+        seen[:] = low[-1], high[-1]
+        return high - low
+
+    def _rescale(self, eta):
+        """Change all steps, and no weight."""
+        memory = self.state.memory
+        if memory.eta not in (0.0, eta):
+            change_strengths(memory, memory.eta / eta)
+        self.state.memory = memory._replace(eta=eta)
