@@ -614,3 +614,17 @@ def test_labels_of_objects_can_be_scored(rng):
         plain = skreg.SGDRegularizedClassifierCV(alphas=5, scoring=scoring)
         expected = plain.fit(X, y.astype(int)).score(X, y.astype(int))
         assert model.score(X, y) == expected
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "log_loss", "squared_hinge"])
+def test_the_chosen_model_is_what_a_plain_fit_finds(rng, loss, l1_ratio, storage):
+    X, y = make_data(rng, loss)
+    settings = {"l1_ratio": l1_ratio, "alphas": 12, "eps": 0.01, "cv": 3}
+    model = search(loss, **settings, store_path="dense").fit(storage(X), y)
+    path_alone = search(loss, **settings, store_path=None).fit(storage(X), y)
+    plain = clone(model.best_estimator_).set_params(random_state=0).fit(storage(X), y)
+    best = np.flatnonzero(model.alphas_ == model.alpha_)[0]
+    for coef in (plain.coef_, path_alone.coef_, model.coef_path_[:, best]):
+        assert_array_equal(model.coef_, coef.reshape(model.coef_.shape))

@@ -1,9 +1,11 @@
 """Estimators that choose alpha, and l1_ratio, by cross-validation along paths."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context, is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -37,6 +39,7 @@ from skreg.model_selection.path import (
 )
 from skreg.model_selection.routing import SearchRouter
 from skreg.model_selection.scoring import Scorer, mean_loss, scorer_of
+from skreg.penalties.elastic_net import strengths
 from skreg.solvers.driver import Stopping
 from skreg.solvers.threads import single_threaded_blas
 
@@ -161,11 +164,10 @@ class _RegularizedCV(SearchRouter, WithHints):
         best_ratio, best = found.choose(self.selection)
         found.warn_of_gaps(folds, getattr(model, "classes_", []))
         ratio, alphas = ratios[best_ratio], grids[best_ratio]
-        converged, is_null = self._refit(
-            model, paths, train_weights, X, alphas, ratio, best
-        )
-        warn_of(converged, alphas, stacklevel=5)
+        fits = self._refit(model, paths, train_weights, X, alphas, ratio, best)
+        warn_of(*fits, stacklevel=5)
         if not default:
+            is_null = best == 0 and not model.coef_.any()
             warn_of_end(alphas, found.means[best_ratio], is_null)
         self.alphas_ = np.array(grids) if np.ndim(self.l1_ratio) else grids[0]
         self.cv_results_ = found.results()
@@ -248,29 +250,38 @@ class _RegularizedCV(SearchRouter, WithHints):
         return Fold(train_weights, [], X_val, slice(None), y_val, None, targets, {})
 
     def _refit(self, model, paths, weights, X, alphas, ratio, best):
-        """Fit all rows along the path, and store the chosen model and what is asked for.
+        """Fit all rows with what was chosen, and with the other alphas if they are kept.
 
-        Return whether each alpha came to its target, and whether the first is too large for
-        any weight.
+        The chosen model starts from 0, as a plain estimator with its parameters does: that
+        finds the same weights. Return whether each fit came to its target, and its alpha.
         """
-        path, converged = None, []
-        if self.store_path is not None:
-            n_outputs = len(paths.problems(weights))
-            path = CoefPath(self.store_path, X, n_outputs, len(alphas))
+        model.set_params(alpha=float(alphas[best]), l1_ratio=ratio)
+        chosen = self._solve(model, paths.problems(weights))
+        model._store_solutions(chosen, X.dtype)
+        if self.store_path is None:
+            self._store(model, None)
+            return [bool(np.all(model.converged_))], alphas[[best]]
+        path, converged = CoefPath(self.store_path, X, len(chosen), len(alphas)), []
         with single_threaded_blas(), np.errstate(all="ignore"):
             for k, outputs in enumerate(paths(weights, strengths_of(alphas, ratio))):
+                outputs = chosen if k == best else outputs
                 converged.append(all(solution.converged for solution in outputs))
-                if k == 0:
-                    is_null = not any(solution.coef.any() for solution in outputs)
-                if path is not None:
-                    path.append(outputs)
-                if k == best:
-                    model.set_params(alpha=float(alphas[k]), l1_ratio=ratio)
-                    model._store_solutions(outputs, X.dtype)
-                    if path is None:
-                        break
+                path.append(outputs)
         self._store(model, path)
-        return converged, is_null
+        return converged, alphas
+
+    def _solve(self, model, problems):
+        """Return what a fit of the model finds, without a warning of its own."""
+        l1, l2 = strengths(model.penalty, model.alpha, model.l1_ratio)
+        problems = [problem._replace(l1=l1, l2=l2) for problem in problems]
+        states = model._states_from(
+            np.zeros((len(problems), problems[0].n_features)),
+            np.zeros(len(problems)),
+            0 if self.random_state is None else self.random_state,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return model._minimize(problems, states, [None] * len(problems), self.n_jobs)
 
     def _store(self, model, path):
         self.best_estimator_ = model
