@@ -12,7 +12,7 @@ from sklearn.linear_model import Lasso
 
 import skreg
 from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
-from skreg.losses import make_loss
+from skreg.losses import CLASSIFICATION_LOSSES, make_loss
 from skreg.solvers.sgd.block import split
 from skreg.solvers.sgd.schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
@@ -225,6 +225,29 @@ def test_uneven_weights_in_a_stream_count_from_call_to_call(offset_problem):
     stream.partial_fit(X[:60], y[:60])
     stream.partial_fit(X[60:], y[60:], sample_weight=np.full(60, 5.0))
     assert_allclose(stream.coef_, whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e200])
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "log_loss", "squared_hinge"])
+def test_constant_steps_are_no_noisier_where_weights_differ(loss, scale):
+    """Where there is nothing to learn, all that the objective rises by is noise."""
+    rng, noise = np.random.default_rng(0), {True: [], False: []}
+    kind = SGDRegularizedRegressor
+    if loss in CLASSIFICATION_LOSSES:
+        kind = SGDRegularizedClassifier
+    settings = {"alpha": 0.0, "learning_rate": "constant", "fit_intercept": False}
+    model = kind(loss, solver="sgd", tol=None, max_iter=10, random_state=0, **settings)
+    for _ in range(10):
+        X, y = rng.normal(size=(300, 5)), rng.choice([-1.0, 1.0], 300)
+        for uneven in noise:
+            weights = scale * 10.0 ** (uneven * rng.uniform(-3.0, 3.0, 300))
+            coef = model.fit(X, y, sample_weight=weights).coef_.ravel()
+            objectives = [
+                skreg.objective(X, y, w, loss=loss, sample_weight=weights / weights.max())
+                for w in (coef, 0.0 * coef)
+            ]
+            noise[uneven].append(objectives[0] / objectives[1])
+    assert np.mean(noise[True]) < np.mean(noise[False])
 
 
 @pytest.mark.parametrize("loss", ["huber", "epsilon_insensitive"])

@@ -125,7 +125,7 @@ class AdaGrad(SGD):
         visits = self._order.draw(self.state.generator)
         self._begin(visits.order[0])
         for part in self._calls(visits):
-            weights, _, _ = self._weigh(part.order)
+            weights, *_ = self._weigh(part.order)
             for start, stop, eta in self._pieces(part.order):
                 self._rescale(eta)
                 memory = state.memory

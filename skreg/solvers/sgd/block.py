@@ -167,6 +167,7 @@ def _clock(state):
         "n_weighed",
         "first_weight",
         "weight_sum",
+        "weight_square_sum",
         "length_sum",
         "unmeasured",
         "longest_step",

@@ -47,6 +47,7 @@ class SGDState:
     n_weighed: int = 0  # rows that the sums below are over
     first_weight: float = 0.0
     weight_sum: float = 0.0
+    weight_square_sum: float = 0.0
     length_sum: float = 0.0
     unmeasured: float = 0.0  # the part of `weight_sum` that `length_sum` leaves out
     target_weight: float = 0.0  # what the next two sums are over
@@ -85,7 +86,8 @@ class SGDState:
         some = weights[::every]
         self.n_weighed = len(rows)
         self.first_weight = float(weights.max())  # others could be too small to divide by
-        total = weights.sum()
+        total, squares = weights.sum(), (weights / self.first_weight) ** 2
+        self.weight_square_sum = float(squares.sum())
         self.weight_sum = self.target_weight = float(total / self.first_weight)
         self.length_sum = float(self.weight_sum * (some @ lengths / some.sum()))
         mean = weights @ y / total if problem.fit_intercept else 0.0

@@ -321,7 +321,7 @@ class SGD:
         """Return what to do at the steps of `visits`, and their undecayed sizes."""
         state, order = self.state, visits.order
         t = state.n_steps + np.arange(len(order), dtype=np.float64)
-        relative, weights, sums = self._weigh(order)
+        relative, weights, sums, design_effects = self._weigh(order)
         parameters = ScheduleParameters(
             self.settings.power_t,
             self.problem.l1 + self.problem.l2,
@@ -338,6 +338,8 @@ class SGD:
             reach = self._reach(deviations, len(order))
             eta0, intercept_eta0 = self._first_steps(self._mean_lengths**2, reach)
             eta0 = np.minimum(eta0, longest)
+            if self.settings.schedule == "constant":  # whose noise never fades
+                eta0 = eta0 / design_effects
             step_sizes = eta0 * self._schedule(t, eta0, parameters)
             # Large steps find the intercept soon; later they would only add noise.
             intercept_steps = intercept_eta0 / (1.0 + t / _INTERCEPT_HORIZON)
@@ -435,8 +437,9 @@ class SGD:
     def _weigh(self, order):
         """Return weights relative to the mean of all so far, and to the first one.
 
-        Also return the running sums of the latter. Equal weights are exactly 1, both ways
-        of computing them.
+        Also return the running sums of the latter, and by how much the variance of means
+        over the rows so far is larger than with equal weights (Kish 1965, the "design
+        effect"). Equal weights are exactly 1, both ways of computing them.
         """
         state, all_weights = self.state, self.problem.sample_weight
         n_before, n = state.n_weighed, len(order)
@@ -446,16 +449,18 @@ class SGD:
         counts = np.arange(n_before + 1.0, n_before + n + 1.0)
         equal = self._has_equal_weights and state.first_weight == all_weights[order[0]]
         if equal and state.weight_sum == n_before:
-            weights = relative = self._ones[:n]
-            sums = counts
+            weights = relative = design_effects = self._ones[:n]
+            sums = squares = counts
         else:
             weights = all_weights[order] / state.first_weight
             sums = _running_sum(state.weight_sum, weights)
+            squares = _running_sum(state.weight_square_sum, weights * weights)
             relative = weights * counts / sums
-        state.weight_sum = float(sums[-1])
+            design_effects = np.fmin(counts * squares / (sums * sums), counts)
+        state.weight_sum, state.weight_square_sum = float(sums[-1]), float(squares[-1])
         if self._eta0 is not None:  # lengths of rows are measured from here on, if at all
             state.length_sum, state.unmeasured = 0.0, state.weight_sum
-        return relative, weights, sums
+        return relative, weights, sums, design_effects
 
     def _first_steps(self, squared_length, reach):
         """Return undecayed steps of the weights and the intercept."""
