@@ -100,39 +100,39 @@ def _answer(process, request):
     return json.loads(line)
 
 
-def in_turns(commits, n_turns, ask, *request):
+def in_turns(commits, n_iterations, ask, *request):
     """Return the seconds of each commit; they take turns to be the first."""
     seconds = [[], []]
-    for turn in range(n_turns):
+    for turn in range(n_iterations):
         for k in (0, 1) if turn % 2 else (1, 0):
             seconds[k].append(ask(commits[k], *request))
     return seconds
 
 
-def time_group(group, commits, n_turns):
+def time_group(group, commits, n_iterations):
     """Yield the name of each fit, and its seconds with both commits."""
     for name in commits[0].ask(group):
         request = group, name
         if group == "first":
-            ever = in_turns(commits, n_turns, Commit.ask_first, *request, 1)
+            ever = in_turns(commits, n_iterations, Commit.ask_first, *request, 1)
             yield f"{name}, first ever", ever
             in_turns(commits, 1, Commit.ask_anew, *request, 1)  # fills the caches
-            warm = in_turns(commits, n_turns, Commit.ask_anew, *request, 1)
+            warm = in_turns(commits, n_iterations, Commit.ask_anew, *request, 1)
             yield f"{name}, first of a process", warm
         else:
             in_turns(commits, 1, Commit.ask, *request, 1)  # compiles
             least = min(min(in_turns(commits, 1, Commit.ask, *request, 1)))
             repeats = min(MOST_REPEATS, ceil(SECONDS_PER_TURN / least))
-            yield name, in_turns(commits, n_turns, Commit.ask, *request, repeats)
+            yield name, in_turns(commits, n_iterations, Commit.ask, *request, repeats)
 
 
-def compare(commits, groups, n_turns):
+def compare(commits, groups, n_iterations):
     """Print a line for each fit, each group and all of them."""
     print("| fit | A, ms | B, ms | B / A |\n|---|---:|---:|---:|")
     ratios = {}
     for group in groups:
         ratios[group] = []
-        for name, (a, b) in time_group(group, commits, n_turns):
+        for name, (a, b) in time_group(group, commits, n_iterations):
             ratio = median(y / x for x, y in zip(a, b, strict=True))
             ratios[group].append(ratio)
             times = f"{1e3 * median(a):.2f} | {1e3 * median(b):.2f}"

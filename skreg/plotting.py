@@ -108,7 +108,7 @@ class RegularizationPathDisplay:
         output : label, default=None
             The class whose path to draw, if there are more than two.
         **kwargs : dict
-            Passed to ``Axes.plot``.
+            PathPoint to ``Axes.plot``.
 
         Returns
         -------
@@ -155,7 +155,7 @@ class RegularizationPathDisplay:
         feature_names : array-like of shape (n_features,), default=None
             Names for the legend, or None for no legend.
         **kwargs : dict
-            Passed to ``Axes.plot``.
+            PathPoint to ``Axes.plot``.
 
         Returns
         -------
@@ -175,7 +175,7 @@ class RegularizationPathDisplay:
         against : {"alpha", "l1_norm"}, default="alpha"
             What the horizontal axis shows.
         **kwargs : dict
-            Passed to ``Axes.plot``.
+            PathPoint to ``Axes.plot``.
 
         Returns
         -------
@@ -288,7 +288,7 @@ class CVCurveDisplay:
         ax : matplotlib Axes, default=None
             Where to draw; None means a new figure.
         **kwargs : dict
-            Passed to ``Axes.plot``.
+            PathPoint to ``Axes.plot``.
 
         Returns
         -------
@@ -319,7 +319,7 @@ class CVCurveDisplay:
         ax : matplotlib Axes, default=None
             Where to draw; None means a new figure.
         **kwargs : dict
-            Passed to ``Axes.plot``.
+            PathPoint to ``Axes.plot``.
 
         Returns
         -------

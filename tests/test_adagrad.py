@@ -180,7 +180,7 @@ def test_weights_stay_until_their_feature_comes(rng, storage, penalty):
 def test_storage_of_unseen_features_stays_empty(rng):
     X = sparse.random(50, 10_000, density=1e-3, format="csr", random_state=0)
     model = make_model().partial_fit(X, rng.normal(size=50)).sparsify()
-    assert model._states[0].memory.features.nnz <= 4 * (len(np.unique(X.indices)) + 1)
+    assert model._states[0].adagrad.accumulators.nnz <= 4 * (len(np.unique(X.indices)) + 1)
 
 
 def test_changed_options_settle_alike_for_dense_and_sparse_data(rng):

@@ -13,7 +13,7 @@ def walk(rng, drift, n_steps=30, n_features=7):
     return places + rng.standard_normal(places.shape)
 
 
-def follow(weights, unit, fades):
+def solve_path(weights, unit, fades):
     """Note one iterate after the other; return the means after each of them."""
     means, recent, former = [], None, None
     for t, row in enumerate(weights, start=1):
@@ -37,14 +37,14 @@ def test_the_mean_is_that_of_recent_iterates(rng, drift, unit):
     weights[:, 2] = 0.0
     notes, units = range(1, 31), np.full(30, unit)
     expected = [naive.recent_mean(weights[:t], fades, notes, units) for t in range(1, 31)]
-    assert_allclose(follow(weights, unit, fades), expected, rtol=1e-12, atol=1e-15)
+    assert_allclose(solve_path(weights, unit, fades), expected, rtol=1e-12, atol=1e-15)
 
 
 def test_noise_is_averaged_and_a_way_is_not(rng):
     still, moving = walk(rng, 0.0), walk(rng, 10.0)
-    assert_allclose(follow(still, 1.0, ())[-1], 0.0, atol=1.0)
+    assert_allclose(solve_path(still, 1.0, ())[-1], 0.0, atol=1.0)
     assert np.abs(still[-1]).max() > 1.0
-    lag = np.abs(follow(moving, 1.0, ()) - moving).max(axis=1)
+    lag = np.abs(solve_path(moving, 1.0, ()) - moving).max(axis=1)
     assert lag[2:].max() < 15.0  # one step or less, with its noise
 
 

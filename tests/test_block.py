@@ -68,7 +68,7 @@ def test_each_column_is_what_its_model_would_be_alone(rng, loss, penalty, interc
             for descent in (block, *alone):
                 descent.epoch()
             coefs, intercepts = block.weights()
-            n_nonzero, finite = block.census()
+            n_nonzero, finite = block.count_nonzero()
             assert finite
             certificates = block.certify()
             for m, descent in enumerate(alone):

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skreg.solvers.working_set.conjugate import FIRST_PACE, Pace, conjugate_gradients
+from skreg.solvers.working_set.conjugate import (
+    FIRST_FORCING_TERM,
+    ForcingTerm,
+    conjugate_gradients,
+)
 
 
 def test_conjugate_gradients_solve_a_system(rng):
@@ -34,9 +38,13 @@ def test_conjugate_gradients_give_up_when_the_pace_is_too_slow(rng, spread):
 
 
 def test_conjugate_gradients_hurry_until_no_weight_becomes_0():
-    pace = FIRST_PACE.after(FIRST_PACE.n_products)  # that was not enough
-    assert pace == Pace(FIRST_PACE.tolerance, 2 * FIRST_PACE.n_products)
-    assert pace.after(3) == Pace(FIRST_PACE.tolerance**2, 2 * pace.n_products)
+    pace = FIRST_FORCING_TERM.after(FIRST_FORCING_TERM.n_products)  # that was not enough
+    assert pace == ForcingTerm(
+        FIRST_FORCING_TERM.tolerance, 2 * FIRST_FORCING_TERM.n_products
+    )
+    assert pace.after(3) == ForcingTerm(
+        FIRST_FORCING_TERM.tolerance**2, 2 * pace.n_products
+    )
     for _ in range(20):
         pace = pace.after(1)
     assert 0.0 < pace.tolerance < 0.01

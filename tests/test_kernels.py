@@ -6,11 +6,11 @@ from scipy import sparse
 
 import skreg
 from skreg.data.matrices import as_rows
-from skreg.data.order import Visits
+from skreg.data.order import RowSequence
 from skreg.kernels.epochs import (
     Iterate,
     Plan,
-    Remembered,
+    SlopeTable,
     Strengths,
     Sums,
     sgd_epoch,
@@ -26,14 +26,16 @@ ORACLES = {"proximal": naive.proximal_sgd, "subgradient": naive.subgradient_sgd}
 
 def epoch(
     X, y, steps, weights, loss, l1, l2, mode, coef=None, average=False, intercept=1,
-    reaches=None,
+    implicit_gains=None,
 ):  # fmt: skip
     """Run one epoch in storage order; return coef, intercept, mean coef, mean intercept."""
     n, p = X.shape
     matrix, raw = as_rows(X), np.zeros(p) if coef is None else np.array(coef)
-    reaches = np.zeros(n) if reaches is None else reaches
-    order, arrivals = np.arange(n), np.arange(3, n)
-    plan = Plan(order, arrivals, steps, weights, intercept * steps, reaches, steps)
+    implicit_gains = np.zeros(n) if implicit_gains is None else implicit_gains
+    order, prefetch_rows = np.arange(n), np.arange(3, n)
+    plan = Plan(
+        order, prefetch_rows, steps, weights, intercept * steps, implicit_gains, steps
+    )
     sums = Sums(np.zeros(p), 0.0, 0.0, 0.0) if average else None
     strengths = Strengths(l1, l2, mode == "subgradient", False)
     numbers, of_sums = sgd_epoch(
@@ -110,12 +112,12 @@ def test_no_step_goes_beyond_the_minimum_of_its_row(rng, name, mode):
     X, y, _, weights = random_problem(rng, name)
     weights *= 10.0 ** rng.uniform(-3, 3, size=60)
     loss, steps = make_loss(name), np.full(60, 0.5)
-    reaches = weights * steps * ((X**2).sum(axis=1) + 1.0)
+    implicit_gains = weights * steps * ((X**2).sum(axis=1) + 1.0)
     for i in range(60):
         row, only = X[i : i + 1], slice(i, i + 1)
         w, b, _, _ = epoch(
             row, y[only], steps[only], weights[only], loss, 0.0, 0.0, mode,
-            reaches=reaches[only],
+            implicit_gains=implicit_gains[only],
         )  # fmt: skip
         before, after = (loss.derivative(y[i], p) for p in (0.0, row[0] @ w + b))
         assert before * after >= -1e-9  # the slope keeps its sign
@@ -177,13 +179,14 @@ def test_svrg_epoch_equals_naive_loop_for_dense_and_sparse(rng, name, l1, interc
         name, X, y, order, s, slopes, start[:-1], start[-1], scale, l1, intercept_scale
     )
     for storage in (np.asarray, sparse.csr_matrix):
-        remembered = Remembered(slopes.copy(), s, (X**2).sum(axis=1))
+        slope_table = SlopeTable(slopes.copy(), s, (X**2).sum(axis=1))
         coef = start.copy()
+        sequence = RowSequence(order, order[2:])
         svrg_epoch(
-            as_rows(storage(X)), y, Visits(order, order[2:]), remembered, coef, scale, l1,
+            as_rows(storage(X)), y, sequence, slope_table, coef, scale, l1,
             intercept_scale, make_loss(name),
         )  # fmt: skip
-        assert_allclose(remembered.slopes, expected[0], rtol=1e-7, atol=1e-9)
+        assert_allclose(slope_table.slopes, expected[0], rtol=1e-7, atol=1e-9)
         assert_allclose(coef[:-1], expected[1], rtol=1e-7, atol=1e-9)
         assert_allclose(coef[-1], expected[2], rtol=1e-7, atol=1e-9)
 

@@ -96,9 +96,9 @@ def test_default_fits_converge_and_the_gap_bounds_the_distance(rng, loss, penalt
         settings = {"penalty": penalty, "alpha": alpha}
         model = make_model(loss, **settings).fit(X, y)
         exact = make_model(loss, tol=1e-9, **settings).fit(X, y)
-        null, distance = null_of(model, X, y), model.objective_ - exact.objective_
-        assert model.converged_ and distance <= model.dual_gap_ + 1e-9 * null
-        assert model.dual_gap_ <= max(25.0 * distance, 1e-5 * null)
+        null, suboptimality = null_of(model, X, y), model.objective_ - exact.objective_
+        assert model.converged_ and suboptimality <= model.dual_gap_ + 1e-9 * null
+        assert model.dual_gap_ <= max(25.0 * suboptimality, 1e-5 * null)
         value = skreg.objective(
             X, y, np.ravel(model.coef_), model.intercept_, loss=loss, epsilon=EPSILON,
             l1=alpha * l1, l2=alpha * l2,

@@ -66,7 +66,7 @@ def test_loss_is_convex_and_facts_bound_it(name):
     errors = np.linspace(0.0, 5.0, 501)
     free = [loss.value(0.7, 0.7 + e) < 1e-30 for e in errors]
     if name not in CLASSIFICATION_LOSSES:
-        assert_allclose(errors[free].max(), loss.forgives, atol=0.01)
+        assert_allclose(errors[free].max(), loss.insensitivity, atol=0.01)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -196,11 +196,11 @@ def test_implicit_step_at_a_kink_ends_at_the_proximal_point(name):
         for q in (1e-3, 0.5, 7.0, 1e3):
             end = a - q * loss.implicit_slope(y, a, q, 0.0)
 
-            def distance(p, a=a, q=q):
+            def suboptimality(p, a=a, q=q):
                 return loss.value(y, p) + (p - a) ** 2 / (2.0 * q)
 
             for other in [*np.linspace(-5.0, 5.0, 101), a, end - 1e-4, end + 1e-4]:
-                assert distance(end) <= distance(other) + 1e-12
+                assert suboptimality(end) <= suboptimality(other) + 1e-12
 
 
 @compiled

@@ -5,7 +5,7 @@ from scipy import sparse
 
 from skreg.data.matrices import (
     CSR,
-    PLACE,
+    INDEX,
     add_gram,
     as_rows,
     check_squares,
@@ -33,7 +33,7 @@ def test_forms_are_few():
     for form in (as_rows(csr), as_rows(wide)):
         assert isinstance(form, CSR)
         assert form.indices.dtype == np.uint32
-        assert form.indptr.dtype == PLACE
+        assert form.indptr.dtype == INDEX
         assert not any(array.flags.writeable for array in form[:3])
     assert not as_rows(np.asfortranarray(np.eye(3))).flags.writeable
 
@@ -86,7 +86,7 @@ def test_take_columns(rng, storage, dtype, columns):
     assert part.shape == (7, len(columns))
     if isinstance(X, CSR):
         assert isinstance(part, CSR)
-        assert (part.indices.dtype, part.indptr.dtype) == (np.uint32, PLACE)
+        assert (part.indices.dtype, part.indptr.dtype) == (np.uint32, INDEX)
         assert not any(np.shares_memory(a, b) for a, b in zip(part, X, strict=True))
         data = part.data
         part = sparse.csr_matrix(part[:3], shape=part.shape).toarray()

@@ -7,8 +7,8 @@ from scipy import sparse
 from skreg import SGDRegularizedRegressor
 from skreg.data.matrices import as_rows
 from skreg.losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg.objectives.certificate import look
-from skreg.objectives.optimality import left_open
+from skreg.objectives.certificate import evaluate
+from skreg.objectives.optimality import kkt_violations
 from skreg.objectives.problem import Problem
 from skreg.solvers.working_set.newton import Newton
 
@@ -50,12 +50,12 @@ def test_newton_reaches_the_optimum(rng, name, l1, l2, fit_intercept, explicit):
     newton = from_zero(problem, explicit)
     for _ in range(20):  # each run has a limit, too
         newton.run(target)
-        if newton.view.certificate.distance <= target:
+        if newton.evaluation.certificate.suboptimality <= target:
             break
     w, b = newton.coef, newton.intercept
     assert naive.duality_gap(*data, w, b, *rest) <= 1.001 * target
     value = naive.smooth_objective(*data, w, b, *rest[:3])
-    assert_allclose(newton.view.certificate.objective, value, rtol=1e-12)
+    assert_allclose(newton.evaluation.certificate.objective, value, rtol=1e-12)
     best = naive.optimum(name, *data[1:], *rest)
     assert value <= naive.smooth_objective(*data, *best, *rest[:3]) + target
     if not fit_intercept:
@@ -80,10 +80,10 @@ def test_sparse_rows_give_the_same_weights(rng, name, explicit):
 def test_the_objective_never_rises(rng, name, explicit):
     problem = make_problem(rng, name, 0.02, 0.0)
     newton = Newton(problem, 5.0 * rng.normal(size=8), 3.0, explicit)
-    values = [newton.view.certificate.objective]
+    values = [newton.evaluation.certificate.objective]
     for target in 10.0 ** -np.arange(0.0, 10.0):
         newton.run(target)
-        values.append(newton.view.certificate.objective)
+        values.append(newton.evaluation.certificate.objective)
     assert (np.diff(values) <= 1e-13 * values[0]).all()
     assert values[-1] < values[0]
 
@@ -143,7 +143,7 @@ def test_sampled_rows_suffice_where_there_are_many(rng):
     assert naive.duality_gap(name, X, y, newton.coef, newton.intercept, *rest) <= 1.001e-9
 
 
-def test_a_sample_that_hides_a_feature_costs_few_looks(rng, monkeypatch):
+def test_a_sample_that_hides_a_feature_costs_few_passes(rng, monkeypatch):
     n, p = 2000, 60
     X = rng.normal(size=(n, p))
     X[::3, 0] *= 1e-6  # rows that the first sample takes
@@ -151,16 +151,16 @@ def test_a_sample_that_hides_a_feature_costs_few_looks(rng, monkeypatch):
     problem = Problem(
         as_rows(X), y, np.ones(n), np.arange(n), make_loss("log_loss"), 0.01, 0.0, True
     )
-    looks = []
+    passes = []
     monkeypatch.setattr(
-        "skreg.solvers.working_set.newton.look",
-        lambda *parts: looks.append(1) or look(*parts),
+        "skreg.solvers.working_set.newton.evaluate",
+        lambda *parts: passes.append(1) or evaluate(*parts),
     )
     newton = from_zero(problem, True)
     newton.run(1e-9)
     assert newton.coef[0] > 0.1
-    assert newton.view.certificate.distance <= 1e-9
-    assert len(looks) < 20
+    assert newton.evaluation.certificate.suboptimality <= 1e-9
+    assert len(passes) < 20
 
 
 @pytest.mark.parametrize("shape", [(200, 8), (1800, 50)])  # the latter is sampled
@@ -174,8 +174,8 @@ def test_the_last_step_leaves_nothing_but_rounding(rng, name, shape, monkeypatch
     assert np.abs(gradient).max() < 5e-15
     if name == "squared_error":
         monkeypatch.setattr(
-            "skreg.solvers.working_set.newton.look", None
-        )  # another step would take a look
+            "skreg.solvers.working_set.newton.evaluate", None
+        )  # another step would evaluate
         newton.run(0.0)
 
 
@@ -226,7 +226,7 @@ def test_conjugate_gradients_solve_the_model_in_few_products(rng, l1, l2, fit_in
         make_loss("log_loss"), l1 / 10, l2 / 10, fit_intercept,
     )  # fmt: skip
     newton = from_zero(problem, False)
-    left = left_open(problem, newton.coef, newton.view)
+    left = kkt_violations(problem, newton.coef, newton.evaluation)
     moves = left != 0.0
     curvatures = 0.25 / 300  # of the log loss where all predictions are 0
     Z = np.column_stack([X, np.ones(300)]) * moves
@@ -247,7 +247,7 @@ def test_products_reach_the_optimum_or_their_budget(rng, name, l1, l2):
     assert newton.run_products(target, 1000.0)
     data, rest = facts(problem, name)
     assert naive.duality_gap(*data, newton.coef, newton.intercept, *rest) <= target * 1.001
-    lowest = newton.view.certificate.objective
+    lowest = newton.evaluation.certificate.objective
     poor = from_zero(problem, False)
     assert not poor.run_products(target, 3.0)
-    assert poor.view.certificate.objective >= lowest
+    assert poor.evaluation.certificate.objective >= lowest

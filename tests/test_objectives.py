@@ -11,7 +11,7 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 import skreg
 from skreg.data.matrices import as_rows
 from skreg.losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg.objectives.certificate import certify, feature_curvatures, look
+from skreg.objectives.certificate import certify, evaluate, feature_curvatures
 from skreg.objectives.problem import Problem, best_intercept, null_model
 
 
@@ -70,14 +70,14 @@ def test_gap_bounds_the_distance_from_the_optimum(rng, name, l1, l2, fit_interce
     problem = make_problem(rng, name, l1, l2, fit_intercept)
     w, b = reference_optimum(problem)
     optimum = naive_objective(problem, w, b)
-    for distance in (0.0, 0.01, 1.0):
-        near = w + distance * rng.normal(size=6)
+    for suboptimality in (0.0, 0.01, 1.0):
+        near = w + suboptimality * rng.normal(size=6)
         seen = certify(problem, near, b, None)
         assert_allclose(seen.objective, naive_objective(problem, near, b), rtol=1e-12)
         assert_allclose(seen.loss + seen.penalty, seen.objective)
         assert seen.gap >= seen.objective - optimum - 1e-10
         assert math.isfinite(seen.gap)
-        if distance == 0.0 and name in SMOOTH:
+        if suboptimality == 0.0 and name in SMOOTH:
             assert seen.gap < 1e-4 * optimum
 
 
@@ -127,17 +127,17 @@ def test_view(rng, name, storage):
     problem = make_problem(rng, name)
     X, y, rows, loss = problem.X, problem.y, problem.rows, problem.loss
     w, b = rng.normal(size=6), 0.3
-    view = look(problem._replace(X=as_rows(storage(X))), w, b, None)
+    evaluation = evaluate(problem._replace(X=as_rows(storage(X))), w, b, None)
     raw = X[rows] @ w + b
     slopes = [loss.derivative(t, p) for t, p in zip(y[rows], raw, strict=True)]
-    assert_allclose(view.raw_predictions, raw, rtol=1e-12)
-    assert_allclose(view.slopes, slopes, rtol=1e-11, atol=1e-13)
+    assert_allclose(evaluation.raw_predictions, raw, rtol=1e-12)
+    assert_allclose(evaluation.slopes, slopes, rtol=1e-11, atol=1e-13)
     s = problem.sample_weight[rows] / problem.sample_weight.sum()
     gradient = np.append(X[rows].T @ (s * slopes), s @ slopes)
-    assert_allclose(view.gradient, gradient, rtol=1e-11, atol=1e-13)
-    assert_allclose(view.certificate, certify(problem, w, b, None), rtol=1e-11)
+    assert_allclose(evaluation.gradient, gradient, rtol=1e-11, atol=1e-13)
+    assert_allclose(evaluation.certificate, certify(problem, w, b, None), rtol=1e-11)
     objective = naive_objective(problem, w, b)
-    assert_allclose(view.certificate.objective, objective, rtol=1e-12)
+    assert_allclose(evaluation.certificate.objective, objective, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -147,11 +147,11 @@ def test_gradient_of_the_view_is_that_of_the_loss(rng, name):
     curvatures, h = feature_curvatures(problem), 1e-6
 
     def mean_loss(z):
-        return look(problem, z[:-1], z[-1], curvatures).certificate.loss
+        return evaluate(problem, z[:-1], z[-1], curvatures).certificate.loss
 
     z = np.append(w, b)
     numeric = [(mean_loss(z + h * e) - mean_loss(z - h * e)) / (2 * h) for e in np.eye(7)]
-    assert_allclose(look(problem, w, b, curvatures).gradient, numeric, atol=1e-7)
+    assert_allclose(evaluate(problem, w, b, curvatures).gradient, numeric, atol=1e-7)
 
 
 def test_certificate_is_the_same_for_sparse_and_float32(rng):
@@ -168,8 +168,8 @@ def test_without_penalty_the_residual_judges(rng):
     curvatures = feature_curvatures(problem)
     at_optimum, away = (certify(problem, w + d, b, curvatures) for d in (0.0, 0.5))
     assert at_optimum.gap == math.inf
-    assert at_optimum.distance < 1e-8
-    assert away.distance > 1e-3
+    assert at_optimum.suboptimality < 1e-8
+    assert away.suboptimality > 1e-3
     assert feature_curvatures(make_problem(rng)) is None
 
 

@@ -62,22 +62,22 @@ def test_two_levels_mix_far_and_near():
 def test_rows_are_asked_for_before_their_visit():
     rows = np.arange(1000, 5000)
     for block in (1, 64):
-        order, arrivals = order_of(rows, block).draw(state())
+        order, prefetch_rows = order_of(rows, block).draw(state())
         place = np.empty(5000, dtype=int)
         place[order] = np.arange(4000)
-        assert (place[arrivals] > np.arange(len(arrivals))).all()
-        unasked = np.setdiff1d(rows, arrivals)
+        assert (place[prefetch_rows] > np.arange(len(prefetch_rows))).all()
+        unasked = np.setdiff1d(rows, prefetch_rows)
         assert place[unasked].max() < 64
         part = order_of(rows, block).draw(state()).part(100, 200)
         assert_array_equal(part.order, order[100:200])
-        assert_array_equal(part.arrivals, arrivals[100:200])
+        assert_array_equal(part.prefetch_rows, prefetch_rows[100:200])
 
 
 def test_without_shuffling_rows_come_in_storage_order():
     rows = np.arange(5, 300, 3)
-    order, arrivals = order_of(rows, 1, shuffled=False).draw(state())
+    order, prefetch_rows = order_of(rows, 1, shuffled=False).draw(state())
     assert_array_equal(order, rows)
-    assert_array_equal(arrivals, rows[16:])
+    assert_array_equal(prefetch_rows, rows[16:])
 
 
 def test_small_matrices_are_shuffled_row_by_row():

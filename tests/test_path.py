@@ -9,13 +9,13 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso, Ridge
 from sklearn.preprocessing import StandardScaler
+from skreg.solvers.path.solve_path import extrapolate, extrapolation_factor
 
 import skreg
 from skreg import SGDRegularizedRegressor
 from skreg.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from skreg.model_selection.path import SMOOTH_LOSSES
 from skreg.solvers.driver import Solution
-from skreg.solvers.path.follow import extrapolate, way_between
 
 STORAGES = [np.asarray, sparse.csr_matrix]
 
@@ -115,12 +115,12 @@ def test_a_path_leads_on(rng):
 
 
 def test_a_path_leads_no_further_than_the_last_way():
-    assert_allclose(way_between((0.8, 0.0), (0.2, 0.2), (0.1, 0.1)), 1.0)
-    assert_allclose(way_between((0.8, 0.0), (0.2, 0.0), (0.1, 0.0)), 0.5)
-    assert way_between((0.8, 0.0), (0.4, 0.0), (1e-9, 0.0)) == 1.0
-    assert way_between((0.8, 0.0), (0.4, 0.0), (0.4, 0.0)) == 0.0
+    assert_allclose(extrapolation_factor((0.8, 0.0), (0.2, 0.2), (0.1, 0.1)), 1.0)
+    assert_allclose(extrapolation_factor((0.8, 0.0), (0.2, 0.0), (0.1, 0.0)), 0.5)
+    assert extrapolation_factor((0.8, 0.0), (0.4, 0.0), (1e-9, 0.0)) == 1.0
+    assert extrapolation_factor((0.8, 0.0), (0.4, 0.0), (0.4, 0.0)) == 0.0
     nearly = np.nextafter(0.4, 0.0)
-    assert 0.0 <= way_between((0.4, 0.0), (nearly, 0.0), (0.2, 0.0)) <= 1.0
+    assert 0.0 <= extrapolation_factor((0.4, 0.0), (nearly, 0.0), (0.2, 0.0)) <= 1.0
 
 
 def test_alphas_may_be_equal_or_far_apart(rng):

@@ -7,7 +7,7 @@ from scipy.optimize import minimize as scipy_minimize
 
 import skreg.solvers.working_set.quadratic
 from skreg.kernels.quadratic import coordinate_sweeps, mirror
-from skreg.penalties.elastic_net import violations
+from skreg.penalties.elastic_net import kkt_violation
 from skreg.solvers.working_set.quadratic import minimize_quadratic
 
 PENALTIES = [(0.3, 0.0), (0.3, 0.2), (0.02, 0.0), (0.0, 0.4)]
@@ -144,7 +144,7 @@ def test_larger_problems_are_solved_to_rounding(rng, n):
     hessian, gradient = A.T @ A / 100, A.T @ rng.normal(size=100) / 100
     l1 = 0.03 * np.abs(gradient).max()
     w = minimize(hessian, gradient, np.zeros(n), l1, 0.0)
-    left = violations(w, gradient + hessian @ w, l1)
+    left = kkt_violation(w, gradient + hessian @ w, l1)
     assert_allclose(left, 0.0, atol=1e-7)
     assert 0 < np.count_nonzero(w) < min(n, 100)
 
@@ -159,7 +159,7 @@ def test_rounds_end_where_sweeps_take_up_what_newton_steps_drop(seed):
     hessian, gradient = A.T @ A / 70, -A.T @ b / 70
     l1 = np.abs(gradient).max() / 1000
     w = minimize(hessian, gradient, np.zeros(400), l1, 0.0, 1e-10)
-    left = violations(w, gradient + hessian @ w, l1)
+    left = kkt_violation(w, gradient + hessian @ w, l1)
     assert 0.5 * (left**2 / hessian.diagonal()).sum() < 1e-10
 
 
@@ -167,7 +167,7 @@ def test_violations_are_the_shortest_subgradients(rng):
     w = rng.normal(size=200) * (rng.random(200) < 0.5)
     slopes, l1 = rng.normal(size=200), 0.4
     grid = np.linspace(-1.0, 1.0, 200_001)  # subgradients of |w| at 0
-    for j, left in enumerate(violations(w, slopes, l1)):
+    for j, left in enumerate(kkt_violation(w, slopes, l1)):
         candidates = slopes[j] + l1 * (np.sign(w[j]) if w[j] != 0 else grid)
         shortest = candidates.flat[np.argmin(np.abs(candidates))]
         assert left == pytest.approx(shortest, abs=1e-5)
@@ -190,7 +190,7 @@ def test_optimality_conditions_hold_where_sweeps_are_quick_and_features_large(rn
     hessian = units[:, np.newaxis] * (roots.T @ roots) * units
     gradient, l1 = units * rng.normal(scale=1e5, size=20), 1e-4
     coef = minimize_quadratic(hessian.copy(), gradient, np.zeros(20), l1, 0.0, 1e6)
-    left = violations(coef, gradient + hessian @ coef, l1)
+    left = kkt_violation(coef, gradient + hessian @ coef, l1)
     assert_allclose(left / units, 0.0, atol=1e-9)
 
 
@@ -218,7 +218,7 @@ def test_the_work_does_not_grow_as_l1_falls(rng, monkeypatch, kind, l1):
     monkeypatch.setattr(skreg.solvers.working_set.quadratic, "_newton_step", counted)
     w = minimize_quadratic(hessian.copy(), gradient, np.zeros(100), l1, 0.0, 0.0)
     assert len(steps) < 500
-    left = violations(w, gradient + hessian @ w, l1)
+    left = kkt_violation(w, gradient + hessian @ w, l1)
     assert_allclose(left, 0.0, atol=1e-3 * l1 + 1e-13)
     # In the limit, the absolute values of weights that fit exactly have the least sum.
     program = linprog(np.ones(200), A_eq=np.hstack([A, -A]), b_eq=b)

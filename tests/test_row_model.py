@@ -6,7 +6,7 @@ from scipy import sparse
 
 from skreg.data.matrices import as_rows
 from skreg.losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg.objectives.certificate import look
+from skreg.objectives.certificate import evaluate
 from skreg.objectives.problem import Problem
 from skreg.solvers.working_set.row_model import (
     is_affordable,
@@ -63,21 +63,21 @@ def test_steps_are_those_of_the_matrix(rng, name, l1, l2, fit_intercept, storage
     stored = problem._replace(X=as_rows(storage(problem.X)))
     b = 0.2 * fit_intercept
     for w in (np.zeros(6), 0.3 * rng.normal(size=6) * (np.arange(6) < 4)):
-        view = look(stored, w, b, None)
+        evaluation = evaluate(stored, w, b, None)
         expected = naive_step(problem, name, w, b)
-        direction, change = newton_step(stored, w, view)
+        direction, change = newton_step(stored, w, evaluation)
         assert_allclose(np.append(direction, change), expected, rtol=1e-8, atol=1e-10)
-        given = newton_step(stored, w, view, weighted_curvatures(stored, view))
+        given = newton_step(stored, w, evaluation, weighted_curvatures(stored, evaluation))
         assert_allclose(given[0], direction, rtol=1e-12)
 
 
 def test_curvatures_are_weighted_means(rng):
     problem = make_problem(rng, "log_loss")
-    view = look(problem, np.ones(6), 0.1, None)
-    q = 1.0 / (1.0 + np.exp(-view.raw_predictions))
+    evaluation = evaluate(problem, np.ones(6), 0.1, None)
+    q = 1.0 / (1.0 + np.exp(-evaluation.raw_predictions))
     s = problem.sample_weight[problem.rows]
     expected = s / s.sum() * q * (1.0 - q)
-    assert_allclose(weighted_curvatures(problem, view), expected, rtol=1e-12)
+    assert_allclose(weighted_curvatures(problem, evaluation), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -97,7 +97,7 @@ def test_without_penalty_steps_lead_to_the_shortest_weights(
     centered = (X - X.mean(axis=0), y - y.mean()) if fit_intercept else (X, y)
     expected = np.linalg.lstsq(*centered, rcond=np.finfo(float).eps * max(shape))[0]
     for w in (np.zeros(p), rng.normal(size=p)):
-        direction, change = newton_step(problem, w, look(problem, w, 0.0, None))
+        direction, change = newton_step(problem, w, evaluate(problem, w, 0.0, None))
         tolerance = 1e-9 * np.abs(expected).max()
         assert_allclose(w + direction, expected, atol=tolerance)
         intercept = (y - X @ expected).mean() * fit_intercept
@@ -111,7 +111,7 @@ def test_steps_keep_digits_that_the_matrix_loses(rng):
     y = X @ [1.0, 2.0, 3.0, 0.0] + 0.1 * rng.normal(size=60)
     parts = np.ones(60), np.arange(60), make_loss("squared_error"), 0.0, 0.0, False
     problem, w = Problem(as_rows(X), y, *parts), np.zeros(4)
-    direction, _ = newton_step(problem, w, look(problem, w, 0.0, None))
+    direction, _ = newton_step(problem, w, evaluate(problem, w, 0.0, None))
     best = np.linalg.lstsq(X, y, rcond=None)[0]
     residuals = y - X @ direction, y - X @ best
     assert_allclose(*(r @ r for r in residuals), rtol=1e-7)
@@ -122,16 +122,16 @@ def test_sharpened_gaps_of_ridge_are_distances(rng, fit_intercept):
     """Slopes at the minimum of a quadratic objective are the best there are."""
     problem = make_problem(rng, "squared_error", 0.0, 0.1, fit_intercept)
     best = naive_step(problem, "squared_error", np.zeros(6), 0.0)
-    least = look(problem, best[:-1], best[-1], None).certificate.objective
-    for distance in (0.0, 1e-4, 1.0):
-        w, b = best[:-1] + distance * rng.normal(size=6), best[-1]
-        view = look(problem, w, b, None)
-        sharp = sharpened(problem, w, view)
+    least = evaluate(problem, best[:-1], best[-1], None).certificate.objective
+    for suboptimality in (0.0, 1e-4, 1.0):
+        w, b = best[:-1] + suboptimality * rng.normal(size=6), best[-1]
+        evaluation = evaluate(problem, w, b, None)
+        sharp = sharpened(problem, w, evaluation)
         assert_allclose(
-            sharp.certificate.gap, view.certificate.objective - least, atol=1e-12
+            sharp.certificate.gap, evaluation.certificate.objective - least, atol=1e-12
         )
-        assert sharp.certificate.objective == view.certificate.objective
-        assert sharp.slopes is view.slopes
+        assert sharp.certificate.objective == evaluation.certificate.objective
+        assert sharp.slopes is evaluation.slopes
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -142,11 +142,15 @@ def test_sharpened_gaps_are_bounds(rng, name, l1, l2, fit_intercept):
     data, s = (name, np.asarray(problem.X), problem.y), problem.sample_weight
     w, b = naive.optimum(*data, l1, l2, s, fit_intercept, 0.5)
     least = naive.smooth_objective(*data, w, b, l1, l2, s, 0.5)
-    for distance in (1e-6, 1e-3, 1e-1):
-        near = w + distance * rng.normal(size=6) * (w != 0.0)
-        view = look(problem, near, b, None)
-        gap = sharpened(problem, near, view).certificate.gap
-        assert view.certificate.objective - least - 1e-9 <= gap <= view.certificate.gap
+    for suboptimality in (1e-6, 1e-3, 1e-1):
+        near = w + suboptimality * rng.normal(size=6) * (w != 0.0)
+        evaluation = evaluate(problem, near, b, None)
+        gap = sharpened(problem, near, evaluation).certificate.gap
+        assert (
+            evaluation.certificate.objective - least - 1e-9
+            <= gap
+            <= evaluation.certificate.gap
+        )
 
 
 @pytest.mark.parametrize("l1", [0.0, 1e-4])
@@ -160,9 +164,9 @@ def test_sharpened_gaps_do_not_grow_with_the_features(l1):
     problem = Problem(as_rows(P), y, *parts)
     w, b = np.zeros(8), 0.0
     for _ in range(20):
-        direction, change = newton_step(problem, w, look(problem, w, b, None))
+        direction, change = newton_step(problem, w, evaluate(problem, w, b, None))
         w, b = w + direction, b + change
-    rough = look(problem, w * (1.0 + 1e-8 * rng.normal(size=8)), b, None)
+    rough = evaluate(problem, w * (1.0 + 1e-8 * rng.normal(size=8)), b, None)
     gap = sharpened(problem, w, rough).certificate.gap
     assert gap < 1e-2 * rough.certificate.gap
     assert gap < 1e-4 * rough.certificate.objective

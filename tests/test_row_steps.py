@@ -7,7 +7,7 @@ from scipy import sparse
 from skreg.data.matrices import as_rows, checked_row_norms
 from skreg.data.order import generator_state
 from skreg.losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
-from skreg.objectives.certificate import look
+from skreg.objectives.certificate import evaluate
 from skreg.objectives.problem import Problem
 from skreg.solvers.working_set import row_steps
 from skreg.solvers.working_set.row_steps import BlockRowSteps, RowSteps
@@ -26,14 +26,14 @@ def make_problem(rng, name="squared_error", l1=0.02, l2=0.01, fit_intercept=True
     return Problem(as_rows(X), y, s, rows, make_loss(name), l1, l2, fit_intercept)
 
 
-def start(problem, coef=None, intercept=0.0, view=None, shuffle=False):
+def start(problem, coef=None, intercept=0.0, evaluation=None, shuffle=False):
     generator = generator_state(np.random.RandomState(0))
     coef = np.zeros(problem.n_features) if coef is None else coef
     norms = checked_row_norms(problem.X, problem.rows)
-    return RowSteps(problem, coef, intercept, view, norms, shuffle, generator)
+    return RowSteps(problem, coef, intercept, evaluation, norms, shuffle, generator)
 
 
-def naive_epochs(problem, name, n_epochs, w, b, view):
+def naive_epochs(problem, name, n_epochs, w, b, evaluation):
     """Yield weights and intercepts after each epoch in storage order.
 
     The dual vector is v = strength * center - mean slope * x, the weights that it stands
@@ -46,7 +46,7 @@ def naive_epochs(problem, name, n_epochs, w, b, view):
     scale = 1.0 / (l2 + strength)
     loose = max(1.0, row_steps._LOOSENESS * mean_norm * scale) if fit_intercept else 0.0
     slopes = np.zeros(len(y))
-    if view is not None:
+    if evaluation is not None:
         slopes[rows] = naive.DERIVATIVES[name](y, X @ w + b, 0.1)[rows]
     center, last, center_b = w, w, b
     # The intercept's loose center: what the slopes add to it is taken off at first.
@@ -84,7 +84,7 @@ def test_epochs_from_a_view_equal_a_naive_loop(rng, name):
     problem = make_problem(rng, name, n=60)
     w, b = rng.normal(size=5), 0.4
     expected = list(naive_epochs(problem, name, 2, w, b, "view"))
-    steps = start(problem, w, b, look(problem, w, b, None))
+    steps = start(problem, w, b, evaluate(problem, w, b, None))
     for v, c in expected:
         coef, intercept = steps.epoch()
         assert_allclose(coef, v, rtol=1e-6, atol=1e-8)
@@ -112,7 +112,7 @@ def test_epochs_from_the_optimum_stay(rng, name):
     data = name, np.asarray(problem.X), problem.y
     w, b = naive.optimum(*data, problem.l1, problem.l2, problem.sample_weight)
     w[np.abs(w) < 1e-7] = 0.0
-    steps = start(problem, w, b, look(problem, w, b, None), shuffle=True)
+    steps = start(problem, w, b, evaluate(problem, w, b, None), shuffle=True)
     for _ in range(5):
         coef, intercept = steps.epoch()
         assert_allclose(coef, w, atol=1e-4)
@@ -171,15 +171,15 @@ def test_each_column_of_a_block_is_what_it_would_be_alone(rng, name, fit_interce
     problems = [one._replace(l1=l1, l2=l2) for l1, l2 in strengths]
     norms = checked_row_norms(one.X, one.rows)
     w, b = 0.1 * rng.normal(size=one.n_features), 0.2 * fit_intercept
-    for coef, intercept, view in (
+    for coef, intercept, evaluation in (
         (np.zeros_like(w), 0.0, None),
-        (w, b, look(one, w, b, None)),
+        (w, b, evaluate(one, w, b, None)),
     ):
         together = BlockRowSteps(
-            problems, coef, intercept, view, norms, True,
+            problems, coef, intercept, evaluation, norms, True,
             generator_state(np.random.RandomState(0)),
         )  # fmt: skip
-        alone = [start(one, coef, intercept, view, shuffle=True) for one in problems]
+        alone = [start(one, coef, intercept, evaluation, shuffle=True) for one in problems]
         for _ in range(3):
             together.epoch()
             for m, steps in enumerate(alone):

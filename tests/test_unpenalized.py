@@ -159,11 +159,11 @@ def test_the_residual_is_no_less_than_the_distance(rng, loss, storage):
     reference = naive.optimum(loss, X, y, 0, 0, s, epsilon=0.5)
     best = naive.smooth_objective(loss, X, y, *reference, 0, 0, s, epsilon=0.5)
     assert model.objective_ <= best + 1e-9
-    for distance in (0.0, 1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0):
-        near = w + distance * rng.normal(size=4)
+    for suboptimality in (0.0, 1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0):
+        near = w + suboptimality * rng.normal(size=4)
         seen = judge(problem, near, b, 0.0)
         assert seen.residual >= 0.999 * (seen.objective - model.objective_) - 1e-12
-        if distance <= 1e-6:
+        if suboptimality <= 1e-6:
             assert seen.residual <= 2.0 * (seen.objective - model.objective_) + 1e-12
 
 

@@ -16,7 +16,7 @@ from skreg._compile import IN_ORDER, compiled
 
 # The type of row pointers, and of what is added to them: mixed sums would be floats.
 # Without compilation it is signed, because of NumPy 1: there int and unsigned are mixed.
-PLACE = np.int64 if config.DISABLE_JIT else np.uint64  # type: ignore[attr-defined]
+INDEX = np.int64 if config.DISABLE_JIT else np.uint64  # type: ignore[attr-defined]
 # Sums of squares below this have lost digits or are 0 by underflow.
 _TINY = 1e-290
 # Dense rows are scaled and multiplied in chunks that a cache holds.
@@ -40,7 +40,7 @@ def as_rows(X):
     """Return a checked matrix in the form that kernels take.
 
     Kernels are compiled once per storage and float type: arrays are read-only, C-ordered
-    and aligned, column indices are uint32 and row pointers `PLACE`, whatever `X` has. The
+    and aligned, column indices are uint32 and row pointers `INDEX`, whatever `X` has. The
     data are not copied, unless a sparse matrix is unsorted or holds several values for one
     element, which are added.
     """
@@ -51,7 +51,7 @@ def as_rows(X):
         X.sum_duplicates()
     same_width = X.indices.dtype.itemsize == 4
     indices = X.indices.view(np.uint32) if same_width else X.indices.astype(np.uint32)
-    indptr = X.indptr.astype(np.int64, copy=False).view(PLACE)
+    indptr = X.indptr.astype(np.int64, copy=False).view(INDEX)
     return CSR(*map(_read_only, (X.data, indices, indptr)), X.shape)
 
 
@@ -135,7 +135,7 @@ def take_columns(X, columns, counts=None):
     n_taken = int((column_counts(X) if counts is None else counts)[columns].sum())
     data = np.empty(n_taken + 1, dtype=X.data.dtype)
     indices = np.empty(n_taken + 1, dtype=np.uint32)
-    indptr = np.zeros(X.shape[0] + 1, dtype=PLACE)
+    indptr = np.zeros(X.shape[0] + 1, dtype=INDEX)
     _take(*X[:3], places, len(columns), data, indices, indptr)
     taken = data[:n_taken], indices[:n_taken], indptr
     return CSR(*map(_read_only, taken), (X.shape[0], len(columns)))

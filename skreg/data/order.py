@@ -34,18 +34,18 @@ _ROWS_AHEAD = 16
 _MOST_ROWS_AHEAD = 64
 
 
-class Visits(NamedTuple):
+class RowSequence(NamedTuple):
     """Rows in the order of visits, and beside them rows to ask the memory for.
 
-    At visit k the row ``arrivals[k]`` is asked for, if there is such an element.
+    At visit k the row ``prefetch_rows[k]`` is asked for, if there is such an element.
     """
 
     order: np.ndarray
-    arrivals: np.ndarray
+    prefetch_rows: np.ndarray
 
     def part(self, start, stop):
         """Return the visits from `start` to `stop`."""
-        return Visits(self.order[start:stop], self.arrivals[start:stop])
+        return RowSequence(self.order[start:stop], self.prefetch_rows[start:stop])
 
 
 def block_length(n_rows, n_features):
@@ -103,7 +103,7 @@ class Order:
             shuffled_starts = np.empty_like(starts)
             shuffle(starts, shuffled_starts, state)
             interleave(rows, shuffled_starts, self._block, order, state)
-        return Visits(order, order[self._n_ahead :])
+        return RowSequence(order, order[self._n_ahead :])
 
 
 @compiled

@@ -26,7 +26,7 @@ from skreg.solvers.driver import (
     divergence,
     minimize,
     solver_for,
-    visit_once,
+    take_epoch,
 )
 from skreg.solvers.sgd.block import split
 from skreg.solvers.sgd.state import SGDSettings, SGDState
@@ -105,7 +105,7 @@ class SGDRegularizedModel(WithHints):
         clone._l1_ratio_is_alone = self._l1_ratio_is_alone
         return clone
 
-    def _note(self, params):
+    def _record(self, params):
         if "penalty" in params or "l1_ratio" in params:
             self._l1_ratio_is_alone = "penalty" not in params
 
@@ -259,7 +259,7 @@ class SGDRegularizedModel(WithHints):
             for k, state in enumerate(split(states))
         ]
 
-    def _visit_once(self, problems, states, n_jobs=None):
+    def _take_epoch(self, problems, states, n_jobs=None):
         """Return states advanced by one epoch that comes from `partial_fit`."""
         if self.early_stopping:
             raise ValueError("early_stopping must be False with partial_fit.")
@@ -269,7 +269,7 @@ class SGDRegularizedModel(WithHints):
                 "partial_fit."
             )
         self.solver_ = "sgd"
-        return visit_once(problems, self._settings(), states, n_jobs)
+        return take_epoch(problems, self._settings(), states, n_jobs)
 
     def _random_state(self):
         """Return what a fit draws from: rows are held out before the order is drawn."""

@@ -399,7 +399,7 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         weights, labels = self._times_class_weight(weights, classes, y)
         signs = one_against_all(labels, len(classes))
         problems = self._problems(X, signs, weights, np.flatnonzero(weights))
-        states = self._visit_once(problems, self._resume(len(signs), X), self.n_jobs)
+        states = self._take_epoch(problems, self._resume(len(signs), X), self.n_jobs)
         self.classes_ = classes
         self._store_states(states, X.dtype)
         return self
@@ -579,7 +579,7 @@ def one_against_all(labels, n_classes):
     return [np.where(labels == k, 1.0, -1.0) for k in positive]
 
 
-def places_of(y_val, classes, name="y_val"):
+def indices_of(y_val, classes, name="y_val"):
     """Return the places of validation labels among the classes of y."""
     unknown = unknown_labels(y_val, classes)
     if len(unknown):
@@ -601,7 +601,7 @@ def check_two_classes(classes):
 def _accuracies_on(validation, classes):
     """Return the score of each one-vs-rest problem."""
     X, y, sample_weight = validation
-    labels = places_of(y, classes)
+    labels = indices_of(y, classes)
 
     def accuracy(positive):
         def score(coef, intercept):

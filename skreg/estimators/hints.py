@@ -178,7 +178,7 @@ class WithHints(BaseEstimator):
             if hint:
                 raise TypeError(f"{cls.__name__} got an unexpected keyword argument {hint}")
         estimator = super().__new__(cls)
-        estimator._note(kwargs)
+        estimator._record(kwargs)
         return estimator
 
     def set_params(self, **params):
@@ -198,10 +198,10 @@ class WithHints(BaseEstimator):
         if hint:
             raise ValueError(f"Invalid parameter of {type(self).__name__}: {hint}")
         super().set_params(**params)
-        self._note(params)
+        self._record(params)
         return self
 
-    def _note(self, params):
+    def _record(self, params):
         """Take note of which parameters are given."""
 
     @classmethod

@@ -331,7 +331,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         states = self._resume(1, X)
         rows = np.flatnonzero(weights)
         problem = self._problem(as_rows(X), y, weights, rows, self._loss())
-        self._store_states(self._visit_once([problem], states), X.dtype)
+        self._store_states(self._take_epoch([problem], states), X.dtype)
         return self
 
     def predict(self, X):

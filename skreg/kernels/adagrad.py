@@ -17,18 +17,18 @@ from skreg.losses import bounded_slope, derivative, value
 
 _SMALLEST_SCALE = 1e-9
 # What is kept of each feature.
-DUAL, STRENGTH, SQUARES, LARGEST = range(4)
+DUAL, INVERSE_STEP, SQUARES, LARGEST = range(4)
 
 
-class Memory(NamedTuple):
+class AdaGradState(NamedTuple):
     """What is carried from step to step.
 
-    A row of ``features`` holds v, s, G and m of a feature, the last row those of the
+    A row of ``accumulators`` holds v, s, G and m of a feature, the last row those of the
     intercept; weights are ``scale * soft(v, threshold) / (s + ridge)``, the intercept is
     ``v / s``. Where s is 0, no step has been taken: the weight is ``scale * v``.
     """
 
-    features: np.ndarray
+    accumulators: np.ndarray
     scale: float
     threshold: float
     ridge: float
@@ -36,8 +36,8 @@ class Memory(NamedTuple):
 
     def weights(self):
         """Return the weights and the intercept."""
-        coef = _weights(self.features[:-1], self.scale, self.threshold, self.ridge)
-        return coef, float(_weights(self.features[-1:], 1.0, 0.0, 0.0)[0])
+        coef = _weights(self.accumulators[:-1], self.scale, self.threshold, self.ridge)
+        return coef, float(_weights(self.accumulators[-1:], 1.0, 0.0, 0.0)[0])
 
 
 class Penalty(NamedTuple):
@@ -64,144 +64,150 @@ class Options(NamedTuple):
 
 
 @compiled
-def _weights(features, scale, threshold, ridge):
-    out = np.empty(features.shape[0])
-    for j in range(features.shape[0]):
-        out[j] = _weight(features, j, scale, threshold, ridge)
+def _weights(accumulators, scale, threshold, ridge):
+    out = np.empty(accumulators.shape[0])
+    for j in range(accumulators.shape[0]):
+        out[j] = _weight(accumulators, j, scale, threshold, ridge)
     return out
 
 
 @compiled
-def _weight(features, j, scale, threshold, ridge):
-    strength = features[j, STRENGTH]
-    if strength == 0.0:
-        return scale * features[j, DUAL]
-    return scale * soft(features[j, DUAL], threshold) / (strength + ridge)
+def _weight(accumulators, j, scale, threshold, ridge):
+    inverse_step = accumulators[j, INVERSE_STEP]
+    if inverse_step == 0.0:
+        return scale * accumulators[j, DUAL]
+    return scale * soft(accumulators[j, DUAL], threshold) / (inverse_step + ridge)
 
 
 @compiled
-def change_strengths(memory, factor):
-    features, _, threshold, ridge, _ = memory
-    last = features.shape[0] - 1
-    for j in range(features.shape[0]):
-        weight = _weight(features, j, 1.0, threshold, ridge)
+def change_inverse_steps(state, factor):
+    accumulators, _, threshold, ridge, _ = state
+    last = accumulators.shape[0] - 1
+    for j in range(accumulators.shape[0]):
+        weight = _weight(accumulators, j, 1.0, threshold, ridge)
         if j == last:
-            weight = _weight(features, j, 1.0, 0.0, 0.0)
-        change = (factor - 1.0) * features[j, STRENGTH]
-        features[j, STRENGTH] += change
-        features[j, DUAL] += change * weight
+            weight = _weight(accumulators, j, 1.0, 0.0, 0.0)
+        change = (factor - 1.0) * accumulators[j, INVERSE_STEP]
+        accumulators[j, INVERSE_STEP] += change
+        accumulators[j, DUAL] += change * weight
 
 
 @compiled
-def _strength(features, j, x, gradient, eta, scale_free):
+def _inverse_step(accumulators, j, x, gradient, eta, scale_free):
     """Return the strength of feature j after a gradient."""
-    root = np.sqrt(features[j, SQUARES] + gradient * gradient)
+    root = np.sqrt(accumulators[j, SQUARES] + gradient * gradient)
     if scale_free:
-        root *= max(features[j, LARGEST], abs(x))
+        root *= max(accumulators[j, LARGEST], abs(x))
     return root / eta
 
 
 @compiled
-def _move(features, j, x, slope, bounded, strength, threshold, ridge):
+def _move(accumulators, j, x, slope, bounded, inverse_step, threshold, ridge):
     """Take the step of one feature, in units of the scale."""
-    if x == 0.0 or strength == 0.0:
+    if x == 0.0 or inverse_step == 0.0:
         return
-    weight = _weight(features, j, 1.0, threshold, ridge)
-    old = features[j, STRENGTH]
+    weight = _weight(accumulators, j, 1.0, threshold, ridge)
+    old = accumulators[j, INVERSE_STEP]
     if old > 0.0:
-        dual = features[j, DUAL] + (strength - old) * weight
+        dual = accumulators[j, DUAL] + (inverse_step - old) * weight
     elif weight == 0.0:
         dual = 0.0
     else:  # the first step away from where the descent began
-        dual = (strength + ridge) * weight + np.copysign(threshold, weight)
-    features[j, DUAL] = dual - bounded * x
-    features[j, STRENGTH] = strength
-    features[j, SQUARES] += (slope * x) ** 2
-    features[j, LARGEST] = max(features[j, LARGEST], abs(x))
+        dual = (inverse_step + ridge) * weight + np.copysign(threshold, weight)
+    accumulators[j, DUAL] = dual - bounded * x
+    accumulators[j, INVERSE_STEP] = inverse_step
+    accumulators[j, SQUARES] += (slope * x) ** 2
+    accumulators[j, LARGEST] = max(accumulators[j, LARGEST], abs(x))
 
 
 @compiled
-def _shrinkage(features, j, x):
+def _shrinkage(accumulators, j, x):
     """Return by which factor the weight of a feature shrinks that is larger than ever."""
-    largest = features[j, LARGEST]
+    largest = accumulators[j, LARGEST]
     return largest / abs(x) if 0.0 < largest < abs(x) else 1.0
 
 
 @compiled(fastmath=IN_ORDER)
-def _predict(X, i, y, memory, loss, scale_free, tentative):
+def _predict(X, i, y, state, loss, scale_free, tentative):
     """Return the raw prediction of a row, whose weights shrink if that does it good.
 
     Or anyway, if they are tentative.
     """
-    features, scale, threshold, ridge, _ = memory
-    intercept = _weight(features, features.shape[0] - 1, 1.0, 0.0, 0.0)
+    accumulators, scale, threshold, ridge, _ = state
+    intercept = _weight(accumulators, accumulators.shape[0] - 1, 1.0, 0.0, 0.0)
     raw, shrunk = intercept, intercept
     start, stop = row_bounds(X, i)
     for k in range(start, stop):
         j, x = row_item(X, i, k)
-        part = x * _weight(features, j, scale, threshold, ridge)
+        part = x * _weight(accumulators, j, scale, threshold, ridge)
         raw += part
-        shrunk += part * _shrinkage(features, j, x)
+        shrunk += part * _shrinkage(accumulators, j, x)
     if not scale_free:
         return raw
     if not tentative and not value(loss, y, shrunk) < value(loss, y, raw):
         return raw
     for k in range(start, stop):
         j, x = row_item(X, i, k)
-        excess = 1.0 - _shrinkage(features, j, x)
+        excess = 1.0 - _shrinkage(accumulators, j, x)
         if excess > 0.0:
-            features[j, DUAL] -= excess * soft(features[j, DUAL], threshold)
+            accumulators[j, DUAL] -= excess * soft(accumulators[j, DUAL], threshold)
     return shrunk
 
 
 @compiled(fastmath=IN_ORDER)
-def _slopes(X, i, y, raw, row_weight, memory, loss, options):
+def _slopes(X, i, y, raw, row_weight, state, loss, options):
     """Return the slope of a row, and the part of it that a step can bear."""
-    features, _, _, ridge, eta = memory
+    accumulators, _, _, ridge, eta = state
     slope = row_weight * derivative(loss, y, raw)
     if not options.scale_free or slope == 0.0:
         return slope, slope
     largest = row_weight * options.largest_slope
     slope = min(max(slope, -largest), largest)
-    reach = 0.0
+    implicit_gain = 0.0
     if options.fit_intercept:
-        last = features.shape[0] - 1
-        reach = 1.0 / _strength(features, last, 1.0, slope, eta, True)
+        last = accumulators.shape[0] - 1
+        implicit_gain = 1.0 / _inverse_step(accumulators, last, 1.0, slope, eta, True)
     start, stop = row_bounds(X, i)
     for k in range(start, stop):
         j, x = row_item(X, i, k)
-        strength = _strength(features, j, x, slope * x, eta, True) + ridge
-        if strength > 0.0:
-            reach += x * x / strength
-    return slope, row_weight * bounded_slope(loss, y, raw, row_weight * reach)
+        inverse_step = _inverse_step(accumulators, j, x, slope * x, eta, True) + ridge
+        if inverse_step > 0.0:
+            implicit_gain += x * x / inverse_step
+    return slope, row_weight * bounded_slope(loss, y, raw, row_weight * implicit_gain)
 
 
 @compiled(fastmath=IN_ORDER)
-def adagrad_epoch(X, y, order, arrivals, row_weights, memory, loss, penalty, options):
+def adagrad_epoch(X, y, order, prefetch_rows, row_weights, state, loss, penalty, options):
     """Take a proximal step on each row; return the scale, the threshold and the ridge."""
-    features, scale, threshold, ridge, eta = memory
-    last = features.shape[0] - 1
+    accumulators, scale, threshold, ridge, eta = state
+    last = accumulators.shape[0] - 1
     for n in range(order.shape[0]):
-        if n < arrivals.shape[0]:
-            prefetch_row(X, arrivals[n])
-            prefetch_item(y, arrivals[n])
+        if n < prefetch_rows.shape[0]:
+            prefetch_row(X, prefetch_rows[n])
+            prefetch_item(y, prefetch_rows[n])
         i = order[n]
-        now = Memory(features, scale, threshold, ridge, eta)
+        now = AdaGradState(accumulators, scale, threshold, ridge, eta)
         raw = _predict(X, i, y[i], now, loss, options.scale_free, n < options.n_tentative)
         slope, bounded = _slopes(X, i, y[i], raw, row_weights[n], now, loss, options)
         start, stop = row_bounds(X, i)
         for k in range(start, stop):
             j, x = row_item(X, i, k)
-            strength = _strength(features, j, x, slope * x, eta, options.scale_free)
-            _move(features, j, x, slope, bounded / scale, strength, threshold, ridge)
+            inverse_step = _inverse_step(
+                accumulators, j, x, slope * x, eta, options.scale_free
+            )
+            _move(
+                accumulators, j, x, slope, bounded / scale, inverse_step, threshold, ridge
+            )
         if options.fit_intercept:
-            strength = _strength(features, last, 1.0, slope, eta, options.scale_free)
-            _move(features, last, 1.0, slope, bounded, strength, 0.0, 0.0)
+            inverse_step = _inverse_step(
+                accumulators, last, 1.0, slope, eta, options.scale_free
+            )
+            _move(accumulators, last, 1.0, slope, bounded, inverse_step, 0.0, 0.0)
         threshold += penalty.l1 / scale
         ridge += penalty.l2
         scale /= 1.0 + penalty.decay
         if scale < _SMALLEST_SCALE:
-            features[:last, DUAL] *= scale
+            accumulators[:last, DUAL] *= scale
             threshold *= scale
             scale = 1.0
     return scale, threshold, ridge
@@ -209,13 +215,13 @@ def adagrad_epoch(X, y, order, arrivals, row_weights, memory, loss, penalty, opt
 
 @compiled(fastmath=IN_ORDER)
 def adagrad_subgradient_epoch(
-    X, y, order, arrivals, row_weights, memory, loss, penalty, options
+    X, y, order, prefetch_rows, row_weights, state, loss, penalty, options
 ):
     """Take a subgradient step of all weights on each row, as `adagrad_epoch` returns."""
-    features, eta = memory.features, memory.eta
-    last = features.shape[0] - 1
-    gradient, seen = np.empty(last), np.empty(last)
-    now = Memory(features, 1.0, 0.0, 0.0, eta)
+    accumulators, eta = state.accumulators, state.eta
+    last = accumulators.shape[0] - 1
+    gradient, full_gradient = np.empty(last), np.empty(last)
+    now = AdaGradState(accumulators, 1.0, 0.0, 0.0, eta)
     for n in range(order.shape[0]):
         i = order[n]
         raw = _predict(X, i, y[i], now, loss, options.scale_free, n < options.n_tentative)
@@ -223,23 +229,27 @@ def adagrad_subgradient_epoch(
         start, stop = row_bounds(X, i)
         for k in range(start, stop):
             j, x = row_item(X, i, k)
-            features[j, LARGEST] = max(features[j, LARGEST], abs(x))
+            accumulators[j, LARGEST] = max(accumulators[j, LARGEST], abs(x))
         for j in range(last):
-            weight = _weight(features, j, 1.0, 0.0, 0.0)
+            weight = _weight(accumulators, j, 1.0, 0.0, 0.0)
             gradient[j] = penalty.l1 * np.sign(weight) + penalty.l2 * weight
-        seen[:] = gradient
+        full_gradient[:] = gradient
         row_add(X, i, bounded, gradient)
-        row_add(X, i, slope, seen)
+        row_add(X, i, slope, full_gradient)
         for j in range(last):
-            weight = _weight(features, j, 1.0, 0.0, 0.0)
+            weight = _weight(accumulators, j, 1.0, 0.0, 0.0)
             size = options.least_size
-            strength = _strength(features, j, size, seen[j], eta, options.scale_free)
-            features[j, SQUARES] += seen[j] ** 2
+            inverse_step = _inverse_step(
+                accumulators, j, size, full_gradient[j], eta, options.scale_free
+            )
+            accumulators[j, SQUARES] += full_gradient[j] ** 2
             weight -= penalty.decay * weight
-            if strength > 0.0:
-                weight = strength * weight - gradient[j]
-            features[j, DUAL], features[j, STRENGTH] = weight, strength
+            if inverse_step > 0.0:
+                weight = inverse_step * weight - gradient[j]
+            accumulators[j, DUAL], accumulators[j, INVERSE_STEP] = weight, inverse_step
         if options.fit_intercept:
-            strength = _strength(features, last, 1.0, slope, eta, options.scale_free)
-            _move(features, last, 1.0, slope, bounded, strength, 0.0, 0.0)
+            inverse_step = _inverse_step(
+                accumulators, last, 1.0, slope, eta, options.scale_free
+            )
+            _move(accumulators, last, 1.0, slope, bounded, inverse_step, 0.0, 0.0)
     return 1.0, 0.0, 0.0

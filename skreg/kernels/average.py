@@ -9,7 +9,7 @@ from skreg.kernels.rows import soft
 
 
 @compiled(fastmath=EXACTLY)
-def multiply_ways(iterate, recent, former, unit, out):
+def add_displacement_products(iterate, recent, former, unit, out):
     """Add products, of each model, to rows of `out`.
 
     The product of two ways, to the iterate from the mean of recent notes, and there from

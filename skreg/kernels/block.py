@@ -20,13 +20,13 @@ def block_epoch(X, y, plan, iterate, sums, loss, strengths):
     All arrays of the iterate and the sums are changed in place.
     """
     if iterate.threshold.max() > 0.0 or (strengths.l1 > 0.0 and not strengths.subgradient):
-        _visit_block(X, y, plan, iterate, sums, loss, strengths, iterate.threshold)
+        _take_block_steps(X, y, plan, iterate, sums, loss, strengths, iterate.threshold)
     else:
-        _visit_block(X, y, plan, iterate, sums, loss, strengths, None)
+        _take_block_steps(X, y, plan, iterate, sums, loss, strengths, None)
 
 
 @compiled(fastmath=EXACTLY)
-def _visit_block(X, y, plan, iterate, sums, loss, strengths, thresholds):
+def _take_block_steps(X, y, plan, iterate, sums, loss, strengths, thresholds):
     """Do what `block_epoch` does; with None as thresholds, none is ever needed."""
     coef, scale, threshold, intercept = iterate
     smallest_scale = SMALLEST_SCALE
@@ -36,9 +36,9 @@ def _visit_block(X, y, plan, iterate, sums, loss, strengths, thresholds):
     dots, steps = np.zeros(coef.shape[1]), np.zeros(coef.shape[1])
     n_steps = plan.order.shape[0]
     for k in range(n_steps):
-        if k < plan.arrivals.shape[0]:
-            prefetch_row(X, plan.arrivals[k])
-            prefetch_item(y, plan.arrivals[k])
+        if k < plan.prefetch_rows.shape[0]:
+            prefetch_row(X, plan.prefetch_rows[k])
+            prefetch_item(y, plan.prefetch_rows[k])
         if k + 1 < n_steps:
             prefetch_each(X, plan.order[k + 1], coef)
         i, eta, penalty_eta = plan.order[k], plan.step_sizes[k], plan.penalty_steps[k]
@@ -47,7 +47,7 @@ def _visit_block(X, y, plan, iterate, sums, loss, strengths, thresholds):
         for m in range(y.shape[1]):
             raw_prediction = scale[m] * dots[m] + intercept[m]
             target = np.float64(y[i, m])
-            slope = bounded_slope(loss, target, raw_prediction, plan.reaches[k])
+            slope = bounded_slope(loss, target, raw_prediction, plan.implicit_gains[k])
             slope *= plan.weights[k]
             if strengths.subgradient:
                 scale[m] *= 1.0 - penalty_eta * strengths.l2
@@ -129,7 +129,7 @@ def block_row_suits(X, y, i, iterate, factor, loss, out):
 
 
 @compiled(fastmath=IN_ORDER)
-def block_svrg_epoch(X, y, visits, remembered, dual, intercept, numbers, loss):
+def block_svrg_epoch(X, y, sequence, slope_table, dual, intercept, numbers, loss):
     """Do what `svrg_epoch` does, for models that differ in their strengths.
 
     The slopes remembered have a column for each model, and so has `dual`; `numbers` holds
@@ -137,24 +137,24 @@ def block_svrg_epoch(X, y, visits, remembered, dual, intercept, numbers, loss):
     """
     scale, thresholds, intercept_scale = numbers
     dots, changes = np.zeros(dual.shape[1]), np.zeros(dual.shape[1])
-    n_steps = visits.order.shape[0]
+    n_steps = sequence.order.shape[0]
     for k in range(n_steps):
-        if k < visits.arrivals.shape[0]:
-            prefetch_row(X, visits.arrivals[k])
-            prefetch_item(remembered.slopes, visits.arrivals[k])
+        if k < sequence.prefetch_rows.shape[0]:
+            prefetch_row(X, sequence.prefetch_rows[k])
+            prefetch_item(slope_table.slopes, sequence.prefetch_rows[k])
         if k + 1 < n_steps:
-            prefetch_each(X, visits.order[k + 1], dual)
-        i = visits.order[k]
-        weight = remembered.weights[i]
+            prefetch_each(X, sequence.order[k + 1], dual)
+        i = sequence.order[k]
+        weight = slope_table.weights[i]
         row_dots(X, i, dual, thresholds, dots)
         for m in range(intercept.shape[0]):
-            slope = remembered.slopes[i, m]
-            reach = weight * (scale[m] * remembered.norms[i] + intercept_scale[m])
-            end = scale[m] * dots[m] + intercept[m] + reach * slope
-            new = implicit_slope(loss, y[i], end, reach, slope)
+            slope = slope_table.slopes[i, m]
+            implicit_gain = weight * (scale[m] * slope_table.norms[i] + intercept_scale[m])
+            end = scale[m] * dots[m] + intercept[m] + implicit_gain * slope
+            new = implicit_slope(loss, y[i], end, implicit_gain, slope)
             changes[m] = weight * (slope - new)
             intercept[m] += intercept_scale[m] * changes[m]
-            remembered.slopes[i, m] = new
+            slope_table.slopes[i, m] = new
         row_add_each(X, i, changes, dual)
 
 

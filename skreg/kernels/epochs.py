@@ -64,11 +64,11 @@ class Plan(NamedTuple):
     """
 
     order: np.ndarray
-    arrivals: np.ndarray
+    prefetch_rows: np.ndarray
     step_sizes: np.ndarray
     weights: np.ndarray
     intercept_steps: np.ndarray
-    reaches: np.ndarray
+    implicit_gains: np.ndarray
     penalty_steps: np.ndarray
 
     def part(self, start, stop):
@@ -76,7 +76,7 @@ class Plan(NamedTuple):
         return Plan(*(array[start:stop] for array in self))
 
 
-class Remembered(NamedTuple):
+class SlopeTable(NamedTuple):
     """What is kept of each row from visit to visit: arrays over all rows.
 
     The slope of its loss when it was last visited, its weight (all weights add up to 1)
@@ -130,11 +130,11 @@ def sgd_epoch(X, y, plan, iterate, sums, loss, strengths):
     nothing that serves it is compiled.
     """
     if iterate.threshold > 0.0 or (strengths.l1 > 0.0 and not strengths.subgradient):
-        return _visit(X, y, plan, iterate, sums, loss, strengths, iterate.threshold)
-    return _visit(X, y, plan, iterate, sums, loss, strengths, None)
+        return _take_steps(X, y, plan, iterate, sums, loss, strengths, iterate.threshold)
+    return _take_steps(X, y, plan, iterate, sums, loss, strengths, None)
 
 
-def _visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
+def _take_steps(X, y, plan, iterate, sums, loss, strengths, first_threshold):
     """Do what `sgd_epoch` does; with None as first threshold, none is ever needed."""
     coef, scale, threshold, intercept = iterate
     scale_sum, threshold_sum, intercept_sum = 0.0, 0.0, 0.0
@@ -144,9 +144,9 @@ def _visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
         smallest_scale = SMALLEST_SCALE_OF_SUMS
     n_steps = plan.order.shape[0]
     for k in range(n_steps):
-        if k < plan.arrivals.shape[0]:
-            prefetch_row(X, plan.arrivals[k])
-            prefetch_item(y, plan.arrivals[k])
+        if k < plan.prefetch_rows.shape[0]:
+            prefetch_row(X, plan.prefetch_rows[k])
+            prefetch_item(y, plan.prefetch_rows[k])
         if k + WEIGHTS_AHEAD < n_steps:
             prefetch_weights(X, plan.order[k + WEIGHTS_AHEAD], coef)
         i = plan.order[k]
@@ -156,7 +156,7 @@ def _visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
         else:
             dot = row_dot(X, i, coef, threshold)
         raw_prediction = scale * dot + intercept
-        slope = bounded_slope(loss, y[i], raw_prediction, plan.reaches[k])
+        slope = bounded_slope(loss, y[i], raw_prediction, plan.implicit_gains[k])
         slope *= plan.weights[k]
         if strengths.subgradient:
             scale *= 1.0 - penalty_eta * strengths.l2
@@ -187,21 +187,21 @@ def _visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
     return (scale, threshold, intercept), (scale_sum, threshold_sum, intercept_sum)
 
 
-_visit_full_rows = compiled(_visit)
-_visit_sparse_rows = compiled(fastmath=EXACTLY)(_visit)
+_step_on_full_rows = compiled(_take_steps)
+_step_on_sparse_rows = compiled(fastmath=EXACTLY)(_take_steps)
 
 
-@overload(_visit)
-def _compiled_visit(X, y, plan, iterate, sums, loss, strengths, first_threshold):
-    return _visit_dense if isinstance(X, types.Array) else _visit_csr
+@overload(_take_steps)
+def _compiled_take_steps(X, y, plan, iterate, sums, loss, strengths, first_threshold):
+    return _steps_dense if isinstance(X, types.Array) else _steps_csr
 
 
-def _visit_dense(X, y, plan, iterate, sums, loss, strengths, first_threshold):
-    return _visit_full_rows(X, y, plan, iterate, sums, loss, strengths, first_threshold)
+def _steps_dense(X, y, plan, iterate, sums, loss, strengths, first_threshold):
+    return _step_on_full_rows(X, y, plan, iterate, sums, loss, strengths, first_threshold)
 
 
-def _visit_csr(X, y, plan, iterate, sums, loss, strengths, first_threshold):
-    return _visit_sparse_rows(X, y, plan, iterate, sums, loss, strengths, first_threshold)
+def _steps_csr(X, y, plan, iterate, sums, loss, strengths, first_threshold):
+    return _step_on_sparse_rows(X, y, plan, iterate, sums, loss, strengths, first_threshold)
 
 
 @compiled
@@ -212,8 +212,8 @@ def _move_towards_zero(coef, length, out):
 
 
 @compiled
-def svrg_epoch(X, y, visits, remembered, coef, scale, threshold, intercept_scale, loss):
-    """Take a variance-reduced step on each row of `visits`.
+def svrg_epoch(X, y, sequence, slope_table, coef, scale, threshold, intercept_scale, loss):
+    """Take a variance-reduced step on each row of `sequence`.
 
     The weights are ``scale * soft(coef, threshold)``, the last element of `coef` is the
     intercept. A step replaces the slope that is remembered of a row by the slope where
@@ -222,24 +222,26 @@ def svrg_epoch(X, y, visits, remembered, coef, scale, threshold, intercept_scale
     last = coef.shape[0] - 1
     weights = coef[:last]
     intercept = coef[last]
-    n_steps = visits.order.shape[0]
+    n_steps = sequence.order.shape[0]
     for k in range(n_steps):
-        if k < visits.arrivals.shape[0]:
-            prefetch_row(X, visits.arrivals[k])
-            prefetch_item(y, visits.arrivals[k])
-            for array in remembered:
-                prefetch_item(array, visits.arrivals[k])
+        if k < sequence.prefetch_rows.shape[0]:
+            prefetch_row(X, sequence.prefetch_rows[k])
+            prefetch_item(y, sequence.prefetch_rows[k])
+            for array in slope_table:
+                prefetch_item(array, sequence.prefetch_rows[k])
         if k + WEIGHTS_AHEAD < n_steps:
-            prefetch_weights(X, visits.order[k + WEIGHTS_AHEAD], weights)
-        i = visits.order[k]
-        weight = remembered.weights[i]
-        slope = remembered.slopes[i]
-        reach = weight * (scale * remembered.norms[i] + intercept_scale)
+            prefetch_weights(X, sequence.order[k + WEIGHTS_AHEAD], weights)
+        i = sequence.order[k]
+        weight = slope_table.weights[i]
+        slope = slope_table.slopes[i]
+        implicit_gain = weight * (scale * slope_table.norms[i] + intercept_scale)
         raw_prediction = scale * row_dot(X, i, weights, threshold) + intercept
-        new = implicit_slope(loss, y[i], raw_prediction + reach * slope, reach, slope)
+        new = implicit_slope(
+            loss, y[i], raw_prediction + implicit_gain * slope, implicit_gain, slope
+        )
         change = weight * (slope - new)
         if change != 0.0:
             row_add(X, i, change, weights)
             intercept += intercept_scale * change
-            remembered.slopes[i] = new
+            slope_table.slopes[i] = new
     coef[last] = intercept

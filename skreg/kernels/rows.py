@@ -13,13 +13,13 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 from skreg._compile import EXACTLY, IN_ORDER, compiled
-from skreg.data.matrices import CSR, PLACE
+from skreg.data.matrices import CSR, INDEX
 
 # The weights of a row are asked for this many visits ahead, when its column indices have
 # come, and only if there are more weights than a processor's cache holds.
 WEIGHTS_AHEAD = 2
 CACHED_WEIGHTS = 1 << 17
-_ONE, _TWO, _THREE, _FOUR = map(PLACE, (1, 2, 3, 4))
+_ONE, _TWO, _THREE, _FOUR = map(INDEX, (1, 2, 3, 4))
 
 
 @compiled
@@ -43,15 +43,15 @@ def settle(coef, scale, threshold):
 
 
 @compiled(fastmath=EXACTLY)
-def fade(coef, thresholds, kept):
+def discount(coef, thresholds, factor):
     """Let each column keep a part of what it is nearer to 0 than its threshold allows.
 
-    Times `kept`, the thresholds leave the same weights then.
+    Times `factor`, the thresholds leave the same weights then.
     """
     for j in range(coef.shape[0]):
         for m in range(coef.shape[1]):
             settled = soft(coef[j, m], thresholds[m])
-            coef[j, m] = kept * coef[j, m] + (1.0 - kept) * settled
+            coef[j, m] = factor * coef[j, m] + (1.0 - factor) * settled
 
 
 def row_dot(X, i, coef, threshold):

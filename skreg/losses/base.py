@@ -18,7 +18,7 @@ A loss states
                         is a guess,
     slope_bound         the largest derivative of a regression loss, None if unbounded
                         (targets -1 and +1 have a scale of their own: None, too),
-    forgives            the largest error of a regression that costs nothing,
+    insensitivity            the largest error of a regression that costs nothing,
     kinks(y)            where the derivative jumps, each time by 1 (only defined if
                         ``max_curvature`` is None; the loss is linear between),
     is_at_kink(u)       whether slopes, an array, are between those of the linear pieces.
@@ -38,7 +38,7 @@ class Loss(NamedTuple):
     """A loss without parameters."""
 
     @property
-    def forgives(self):
+    def insensitivity(self):
         return 0.0
 
 
@@ -48,5 +48,5 @@ class LossWithEpsilon(NamedTuple):
     epsilon: float
 
     @property
-    def forgives(self):
+    def insensitivity(self):
         return 0.0

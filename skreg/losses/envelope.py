@@ -12,7 +12,7 @@ class Envelope(NamedTuple):
     width: float
 
     @property
-    def forgives(self):
+    def insensitivity(self):
         return 0.0
 
 

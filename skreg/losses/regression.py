@@ -67,7 +67,7 @@ class EpsilonInsensitive(LossWithEpsilon):
     slope_bound = 1.0
 
     @property
-    def forgives(self):
+    def insensitivity(self):
         return self.epsilon
 
     def value(self, y, p):
@@ -105,7 +105,7 @@ class SquaredEpsilonInsensitive(LossWithEpsilon):
     slope_bound = None
 
     @property
-    def forgives(self):
+    def insensitivity(self):
         return self.epsilon
 
     def value(self, y, p):

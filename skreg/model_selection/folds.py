@@ -15,8 +15,8 @@ from skreg.model_selection.grids import (
     warn_of_unfinished,
 )
 from skreg.objectives.problem import Problem
-from skreg.solvers.path.follow import Passed, follow, moments_pay
 from skreg.solvers.path.moments import Moments
+from skreg.solvers.path.solve_path import PathPoint, moments_pay, solve_path
 from skreg.solvers.threads import single_threaded_blas
 
 # Weights of so many features, or of as many as the rows to score on have values, are held
@@ -50,8 +50,8 @@ class Fold(NamedTuple):
         return f"has no {rows} rows of class {names}" if lacking else "has no defined score"
 
 
-class Paths:
-    """The paths of some outputs on parts of the same rows."""
+class PathFitter:
+    """The paths of some outputs on subsets of the same rows."""
 
     def __init__(self, matrix, targets, loss, fit_intercept, stopping, generator):
         self._matrix = matrix
@@ -80,19 +80,19 @@ class Paths:
             with single_threaded_blas(), np.errstate(all="ignore"):
                 self._moments = Moments.of(*problem[:4]), weights
 
-    def __call__(self, weights, penalties, passed=()):
+    def fit(self, weights, penalties, points=()):
         """Yield the solutions of all outputs, on rows of positive weight, at each penalty.
 
-        `passed` holds such points of paths that go on, at most the last two.
+        `points` are the last ones of paths that go on, at most two.
         """
         paths = [
-            follow(
+            solve_path(
                 problem,
                 penalties,
                 self._stopping,
                 self._generator.copy(),
                 self._moments_of(problem),
-                [points[k] for points in passed],
+                [points[k] for points in points],
             )
             for k, problem in enumerate(self.problems(weights))
         ]
@@ -119,12 +119,12 @@ class ScoredPath:
     first two there are is for `scorer` to know.
     """
 
-    def __init__(self, paths, scorer, fold, l1_ratio):
-        self._paths = paths
+    def __init__(self, fitter, scorer, fold, l1_ratio):
+        self._fitter = fitter
         self._scorer = scorer
         self._fold = fold
         self._l1_ratio = l1_ratio
-        self._passed = []
+        self._points = []
         self.scores = np.empty(0)
         self.losses = np.empty(0)
         self.train_losses = np.empty(0)
@@ -136,10 +136,10 @@ class ScoredPath:
         n_weights = len(fold.targets) * X.shape[1]
         size = max(_MANY_WEIGHTS, getattr(X, "nnz", X.size)) // max(n_weights, 1)
         with single_threaded_blas(), np.errstate(all="ignore"):
-            path = self._paths(fold.train_weights, penalties, self._passed)
+            path = self._fitter.fit(fold.train_weights, penalties, self._points)
             for first in range(0, len(alphas), max(size, 1)):
                 models = list(islice(path, max(size, 1)))
-                self._note(penalties[first:], models)
+                self._keep_points(penalties[first:], models)
                 part = alphas[first : first + len(models)]
                 scores, losses = self._scorer(fold, X, models, part, self._l1_ratio)
                 self.scores = np.append(self.scores, scores)
@@ -148,31 +148,31 @@ class ScoredPath:
                 self.train_losses = np.append(self.train_losses, learned)
         return self
 
-    def _note(self, penalties, models):
+    def _keep_points(self, penalties, models):
         """Keep the last two points, from where the path goes on."""
         points = [
-            [Passed(penalty, one.coef, one.intercept).packed() for one in model]
+            [PathPoint(penalty, one.coef, one.intercept).packed() for one in model]
             for penalty, model in list(zip(penalties, models, strict=False))[-2:]
         ]
-        self._passed = [*self._passed, *points][-2:]
+        self._points = [*self._points, *points][-2:]
 
 
-def walk(paths, scorer, folds, l1_ratios, grids, reaches, tol, n_jobs):
+def walk(fitter, scorer, folds, l1_ratios, grids, least_ends, tol, n_jobs):
     """Return the grids, and scores in shape (n_l1_ratios, n_alphas, n_folds).
 
-    Folds that lack a class have NaN. With `reaches`, alphas below which no grid has to go
-    for the scale of its folds, the grids go on, and the paths with them, as long as any is
-    unfinished.
+    Folds that lack a class have NaN. With `least_ends`, alphas below which no grid has to
+    go for the scale of its folds, the grids go on, and the paths with them, as long as any
+    is unfinished.
     """
     places = [k for k, fold in enumerate(folds) if not fold.lacking]
     rows = [
-        [ScoredPath(paths, scorer, folds[k], ratio) for k in places] for ratio in l1_ratios
+        [ScoredPath(fitter, scorer, folds[k], ratio) for k in places] for ratio in l1_ratios
     ]
     extension, parts, grids = Extension(grids), grids, [grid[:0] for grid in grids]
     while parts is not None:
         _go_on(rows, parts, n_jobs)
         grids = [np.append(*pair) for pair in zip(grids, parts, strict=True)]
-        if reaches is None or not _any_is_unfinished(rows, grids, reaches, tol):
+        if least_ends is None or not _any_is_unfinished(rows, grids, least_ends, tol):
             break
         parts = extension.after(grids)
     else:
@@ -194,9 +194,9 @@ def _go_on(rows, parts, n_jobs):
         Parallel(n_jobs=n_jobs, require="sharedmem")(jobs)
 
 
-def _any_is_unfinished(rows, grids, reaches, tol):
-    def unfinished(row, grid, reach):
+def _any_is_unfinished(rows, grids, least_ends, tol):
+    def unfinished(row, grid, least_end):
         losses = np.mean([(path.losses, path.train_losses) for path in row], axis=0)
-        return is_unfinished(grid, reach, *losses, tol)
+        return is_unfinished(grid, least_end, *losses, tol)
 
-    return any(map(unfinished, rows, grids, reaches))
+    return any(map(unfinished, rows, grids, least_ends))

@@ -28,7 +28,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skreg.data.matrices import check_squares, mean_squares
 from skreg.data.numbers import as_numbers
 from skreg.kernels.passes import hessian_product
-from skreg.objectives.certificate import look
+from skreg.objectives.certificate import evaluate
 from skreg.objectives.problem import null_model
 
 # At this many times the scale of L2, it leaves a hundredth of the weights. Features that
@@ -67,20 +67,22 @@ def scales_of(problem):
     Raises ValueError if the squares of features over- or underflow.
     """
     rows, zeros = problem.rows, np.zeros(problem.n_features)
-    view = look(problem._replace(l2=1.0), zeros, null_model(problem).intercept, None)
-    slopes = np.abs(view.gradient[:-1])
+    evaluation = evaluate(
+        problem._replace(l2=1.0), zeros, null_model(problem).intercept, None
+    )
+    slopes = np.abs(evaluation.gradient[:-1])
     largest = slopes.max(initial=0.0)
     if largest == 0.0:
         return Scales(0.0, 0.0, 0.0)
     shares = np.zeros(len(problem.y))
     shares[rows] = problem.sample_weight[rows] / problem.weight_sum
     with np.errstate(all="ignore"):
-        slope_square = shares[rows] @ view.slopes**2
-        curvature = slope_square / (2.0 * view.certificate.loss)
+        slope_square = shares[rows] @ evaluation.slopes**2
+        curvature = slope_square / (2.0 * evaluation.certificate.loss)
         variances = _variances(problem, shares)
         matters = slopes**2 > _MATTERS * slope_square * variances
     matters &= variances > 0.0
-    spread = _spread_along(problem, shares, view.gradient[:-1] / largest)
+    spread = _spread_along(problem, shares, evaluation.gradient[:-1] / largest)
     check_squares(np.append(variances, spread), problem.X, rows)
     return Scales(
         float(curvature * spread),
@@ -178,8 +180,8 @@ class Extension:
         ]
 
 
-def is_unfinished(alphas, reach, losses, train_losses, tol):
-    """Return whether a grid ends before `reach`, or where losses still fall.
+def is_unfinished(alphas, least_end, losses, train_losses, tol):
+    """Return whether a grid ends before `least_end`, or where losses still fall.
 
     There is a loss for each alpha. Those of held-out rows count, and those of training rows
     as long as little has been learned: on the way from one outlier to all other rows,
@@ -187,7 +189,7 @@ def is_unfinished(alphas, reach, losses, train_losses, tol):
     alpha are equal: fits are no more exact than that, and the loss of rows without noise
     falls forever.
     """
-    if alphas[-1] > _AS_FAR * reach:
+    if alphas[-1] > _AS_FAR * least_end:
         return True
     last = _near_the_end(alphas)
     first = int(np.argmax(last))

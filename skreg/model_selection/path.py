@@ -22,10 +22,10 @@ from skreg.model_selection.grids import (
     scales_of,
     strengths_of,
 )
-from skreg.objectives.certificate import look
+from skreg.objectives.certificate import evaluate
 from skreg.objectives.problem import Problem, null_model, without_offset
 from skreg.solvers.driver import Stopping
-from skreg.solvers.path.follow import follow
+from skreg.solvers.path.solve_path import solve_path
 from skreg.solvers.threads import single_threaded_blas
 
 # At the largest alpha, rounding must not move a weight.
@@ -157,14 +157,14 @@ def largest_slope(problem):
     problem, _ = without_offset(problem)
     intercept = null_model(problem).intercept
     zeros = np.zeros(problem.n_features)
-    view = look(problem._replace(l1=1.0), zeros, intercept, None)
+    evaluation = evaluate(problem._replace(l1=1.0), zeros, intercept, None)
     weights = np.zeros(len(problem.y))
     weights[problem.rows] = problem.sample_weight[problem.rows] / problem.weight_sum
     # Slopes are sums over the rows, which round, and the intercept is not exact.
-    rounding = _ROUNDING * np.sqrt(weights[problem.rows] @ view.slopes**2)
+    rounding = _ROUNDING * np.sqrt(weights[problem.rows] @ evaluation.slopes**2)
     if problem.fit_intercept:
-        rounding += abs(view.gradient[-1])
-    slopes = np.abs(view.gradient[:-1]) * (1.0 + _MARGIN)
+        rounding += abs(evaluation.gradient[-1])
+    slopes = np.abs(evaluation.gradient[:-1]) * (1.0 + _MARGIN)
     squares = mean_squares(problem.X, weights)
     slopes += rounding * np.sqrt(squares, where=squares < np.inf, out=np.zeros(len(slopes)))
     return float(slopes.max(initial=0.0))
@@ -307,7 +307,7 @@ def regularization_path(
     fit_intercept : bool, default=True
         Whether the model has an intercept.
     max_iter : int, default=1000
-        Most turns for an alpha.
+        Most outer iterations for an alpha.
     tol : float, default=1e-6
         A fit ends when its duality gap is at most this times the objective of the
         intercept-only model.
@@ -356,7 +356,7 @@ def regularization_path(
     stopping = Stopping(max_iter, tol, 0, 0)
     penalties = strengths_of(alphas, l1_ratio)
     with single_threaded_blas(), np.errstate(all="ignore"):
-        solutions = list(follow(problems[0], penalties, stopping, generator))
+        solutions = list(solve_path(problems[0], penalties, stopping, generator))
     warn_of([solution.converged for solution in solutions], alphas)
     return path_of(solutions, alphas)
 

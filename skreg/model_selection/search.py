@@ -19,15 +19,15 @@ from skreg.estimators.classifier import (
     SGDRegularizedClassifier,
     check_two_classes,
     if_probabilities,
+    indices_of,
     one_against_all,
-    places_of,
 )
 from skreg.estimators.hints import SEARCH_PARAMETERS, WithHints
 from skreg.estimators.regressor import SGDRegularizedRegressor
 from skreg.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, make_loss
 from skreg.model_selection.candidates import Candidates
 from skreg.model_selection.coef_path import FORMS, CoefPath
-from skreg.model_selection.folds import Fold, Paths, walk
+from skreg.model_selection.folds import Fold, PathFitter, walk
 from skreg.model_selection.grids import check_alphas, strengths_of, warn_of_end
 from skreg.model_selection.path import (
     GRID,
@@ -144,7 +144,7 @@ class _RegularizedCV(SearchRouter, WithHints):
             folds = [self._given_fold(model, X_val, y_val, train_weights)]
         else:
             folds = self._folds(model, X, y, codes, weights, given, routed)
-        paths = Paths(
+        fitter = PathFitter(
             as_rows(X),
             self._targets(model, codes),
             make_loss(model.loss, model.epsilon),
@@ -152,19 +152,19 @@ class _RegularizedCV(SearchRouter, WithHints):
             Stopping(self.max_iter, self.tol, 0, 0),
             generator_state(0 if self.random_state is None else self.random_state),
         )
-        ratios, grids = self._grids(paths.problems(train_weights))
-        paths.measure(train_weights, len(grids[0]) * len(ratios) * (1 + len(folds)))
+        ratios, grids = self._grids(fitter.problems(train_weights))
+        fitter.measure(train_weights, len(grids[0]) * len(ratios) * (1 + len(folds)))
         default = isinstance(self.alphas, Integral)
         scorer = Scorer(self.scoring, model, default)
-        reaches = self._reaches(paths, folds, ratios) if default else None
+        least_ends = self._least_ends(fitter, folds, ratios) if default else None
         grids, scores = walk(
-            paths, scorer, folds, ratios, grids, reaches, self.tol, self.n_jobs
+            fitter, scorer, folds, ratios, grids, least_ends, self.tol, self.n_jobs
         )
         found = Candidates(ratios, grids, scores)
         best_ratio, best = found.choose(self.selection)
         found.warn_of_gaps(folds, getattr(model, "classes_", []))
         ratio, alphas = ratios[best_ratio], grids[best_ratio]
-        fits = self._refit(model, paths, train_weights, X, alphas, ratio, best)
+        fits = self._refit(model, fitter, train_weights, X, alphas, ratio, best)
         warn_of(*fits, stacklevel=5)
         if not default:
             is_null = best == 0 and not model.coef_.any()
@@ -189,9 +189,9 @@ class _RegularizedCV(SearchRouter, WithHints):
             grids = [check_alphas(self.alphas)] * len(ratios)
         return ratios, grids
 
-    def _reaches(self, paths, folds, ratios):
+    def _least_ends(self, fitter, folds, ratios):
         """Return how far down the grid of each l1_ratio has to reach for all folds."""
-        sets = [paths.problems(fold.train_weights) for fold in folds if not fold.lacking]
+        sets = [fitter.problems(fold.train_weights) for fold in folds if not fold.lacking]
         ends = [[ends_of(problems, self.eps, r)[1] for problems in sets] for r in ratios]
         return [min((end for end in row if end > 0.0), default=np.inf) for row in ends]
 
@@ -249,21 +249,22 @@ class _RegularizedCV(SearchRouter, WithHints):
         targets = self._targets(model, self._encode_validation(model, y_val, "y_val"))
         return Fold(train_weights, [], X_val, slice(None), y_val, None, targets, {})
 
-    def _refit(self, model, paths, weights, X, alphas, ratio, best):
+    def _refit(self, model, fitter, weights, X, alphas, ratio, best):
         """Fit all rows with what was chosen, and with the other alphas if they are kept.
 
         The chosen model starts from 0, as a plain estimator with its parameters does: that
         finds the same weights. Return whether each fit came to its target, and its alpha.
         """
         model.set_params(alpha=float(alphas[best]), l1_ratio=ratio)
-        chosen = self._solve(model, paths.problems(weights))
+        chosen = self._solve(model, fitter.problems(weights))
         model._store_solutions(chosen, X.dtype)
         if self.store_path is None:
             self._store(model, None)
             return [bool(np.all(model.converged_))], alphas[[best]]
         path, converged = CoefPath(self.store_path, X, len(chosen), len(alphas)), []
+        penalties = strengths_of(alphas, ratio)
         with single_threaded_blas(), np.errstate(all="ignore"):
-            for k, outputs in enumerate(paths(weights, strengths_of(alphas, ratio))):
+            for k, outputs in enumerate(fitter.fit(weights, penalties)):
                 outputs = chosen if k == best else outputs
                 converged.append(all(solution.converged for solution in outputs))
                 path.append(outputs)
@@ -392,7 +393,7 @@ class SGDRegularizedRegressorCV(_ScoreMixin, RegressorMixin, _RegularizedCV):
     fit_intercept : bool, default=True
         Whether the model has an intercept.
     max_iter : int, default=1000
-        Most turns for an alpha.
+        Most outer iterations for an alpha.
     tol : float, default=1e-5
         A fit ends when its duality gap is at most this times the objective of the
         intercept-only model.
@@ -567,7 +568,7 @@ class SGDRegularizedClassifierCV(_ScoreMixin, ClassifierMixin, _RegularizedCV):
     fit_intercept : bool, default=True
         Whether the model has an intercept.
     max_iter : int, default=1000
-        Most turns for an alpha.
+        Most outer iterations for an alpha.
     tol : float, default=1e-5
         A fit ends when its duality gap is at most this times the objective of the
         intercept-only model.
@@ -750,7 +751,7 @@ class SGDRegularizedClassifierCV(_ScoreMixin, ClassifierMixin, _RegularizedCV):
         return np.searchsorted(model.classes_, y) % len(model.classes_)
 
     def _encode_validation(self, model, y, name):
-        return places_of(y, model.classes_, name)
+        return indices_of(y, model.classes_, name)
 
     def _lacking(self, model, codes, some):
         """Return the classes that some rows lack, given by codes; all rows have them."""

@@ -49,12 +49,12 @@ class Certificate(NamedTuple):
     separated: bool = False
 
     @property
-    def distance(self):
+    def suboptimality(self):
         """The gap, or where there is none the residual."""
         return self.gap if math.isfinite(self.gap) else self.residual
 
 
-class View(NamedTuple):
+class Evaluation(NamedTuple):
     """What one pass over the rows shows of fixed weights.
 
     ``raw_predictions`` and ``slopes`` (derivatives of the loss) are arrays over
@@ -87,15 +87,17 @@ class View(NamedTuple):
 
     def with_slopes(self, problem, coef, slopes):
         """Return the view of the same weights with other slopes, if any is penalized."""
-        view = self._replace(slopes=slopes)
-        return view._with(problem, coef, _gradients_of(problem, slopes), None)
+        evaluation = self._replace(slopes=slopes)
+        return evaluation._with(problem, coef, _gradients_of(problem, slopes), None)
 
     def _with(self, problem, coef, gradients, curvatures):
         certificate = certificate_from(
             problem, coef, self.certificate.loss, self.slopes, gradients, curvatures
         )
         gradient = gradients.sum(axis=0)
-        return View(certificate, self.raw_predictions, self.slopes, gradient, gradients)
+        return Evaluation(
+            certificate, self.raw_predictions, self.slopes, gradient, gradients
+        )
 
 
 def _gradients_of(problem, slopes):
@@ -107,7 +109,7 @@ def _gradients_of(problem, slopes):
 
 def certify(problem, coef, intercept, curvatures):
     """Return the `Certificate` of weights; `curvatures` come from `feature_curvatures`."""
-    return look(problem, coef, intercept, curvatures).certificate
+    return evaluate(problem, coef, intercept, curvatures).certificate
 
 
 class MeanSlopes:
@@ -123,7 +125,7 @@ class MeanSlopes:
         self._number = 0
 
     def add(self, slopes):
-        """Take note of slopes; return their mean."""
+        """Record slopes; return their mean."""
         if self._mean is None:
             self._mean = np.zeros_like(slopes)
         self._number += 1
@@ -136,8 +138,8 @@ class MeanSlopes:
             self._mean = self._mean[models]
 
 
-def look(problem, coef, intercept, curvatures):
-    """Return the `View` of weights, by one pass over the rows."""
+def evaluate(problem, coef, intercept, curvatures):
+    """Return the `Evaluation` of weights, by one pass over the rows."""
     X, y, sample_weight, rows, loss, *_ = problem
     seen = np.empty((2, len(rows)))
     gradients = np.zeros((2, len(coef) + 1))
@@ -148,7 +150,9 @@ def look(problem, coef, intercept, curvatures):
     certificate = certificate_from(
         problem, coef, float(total / weight_sum), slopes, gradients, curvatures
     )
-    return View(certificate, raw_predictions, slopes, gradients.sum(axis=0), gradients)
+    return Evaluation(
+        certificate, raw_predictions, slopes, gradients.sum(axis=0), gradients
+    )
 
 
 def certificate_from(problem, coef, mean_loss, slopes, gradients, curvatures):

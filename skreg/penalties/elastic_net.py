@@ -11,7 +11,7 @@ from numbers import Real
 import numpy as np
 
 
-def violations(coef, slopes, l1):
+def kkt_violation(coef, slopes, l1):
     """Return what the optimality (KKT) conditions leave open, signed, for each weight.
 
     `slopes` is the gradient of all of the objective but the L1 part.

@@ -1,4 +1,4 @@
-"""The driver of all solvers: one turn per epoch.
+"""The driver of all solvers, and when they stop.
 
 A descent advances by ``epoch(target)``, shows its weights by ``weights()`` and what is
 known of them by ``certify()``, and may say that it ``ends``. The driver decides when to
@@ -17,7 +17,7 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
-from skreg.objectives.certificate import Certificate, certify, feature_curvatures, look
+from skreg.objectives.certificate import Certificate, certify, evaluate, feature_curvatures
 from skreg.objectives.problem import null_model
 from skreg.solvers.kinked.descent import KinkedDescent
 from skreg.solvers.sgd.adagrad import AdaGrad
@@ -51,8 +51,8 @@ def exact_descent(problem, settings, state):
 SOLVERS = {"sgd": plain_descent, "svrg": exact_descent}
 SOLVER_OPTIONS = ["auto", *SOLVERS]
 LEARNING_RATES = [*SCHEDULES, "adagrad"]
-_SEEN = ["objective", "loss", "penalty", "gap"]
-_HISTORY = ["epoch", *_SEEN, "n_nonzero", "step_size", "seconds"]
+_EVALUATED = ["objective", "loss", "penalty", "gap"]
+_HISTORY = ["epoch", *_EVALUATED, "n_nonzero", "step_size", "seconds"]
 # An objective this many times that of the start is on its way to infinity.
 _DIVERGED = 1e3
 # Whose square is still a number.
@@ -61,8 +61,8 @@ _LARGEST_ERROR = 1e150
 _FEW_EPOCHS = 50
 # What is above the start by less than this part of it is there by rounding.
 _LEAST_TOL = 1e-9
-# Plain steps on a loss with kinks end after so many looks, in which the number of epochs
-# doubles, if each has gained at most this part of the target.
+# Plain steps on a loss with kinks end after so many evaluations, in which the number of
+# epochs doubles, if each has gained at most this part of the target.
 _PATIENCE = 8
 _LEAST_GAIN = 0.02
 # With tol=None nobody asked for a judgement; this many times the start is worth a word.
@@ -121,7 +121,7 @@ def _reference(loss, objective):
 
     Where a loss forgives all errors of the start, this is as much as it would see.
     """
-    error = min(2.0 * loss.forgives, _LARGEST_ERROR)
+    error = min(2.0 * loss.insensitivity, _LARGEST_ERROR)
     return max(objective, loss.value(0.0, error))
 
 
@@ -167,11 +167,11 @@ def minimize(problems, name, settings, states, stopping, scores, n_jobs=None):
     return [solutions[k] for k in range(len(problems))]
 
 
-def visit_once(problems, settings, states, n_jobs=None):
+def take_epoch(problems, settings, states, n_jobs=None):
     """Take one epoch of plain steps; return the states of the descents.
 
     Whether the weights are finite is for others to see. Finite ones have diverged where
-    their losses are as large as those that `Course` refuses, and larger than before.
+    their losses are as large as those that `Monitor` refuses, and larger than before.
     """
 
     def visit(descent, _):
@@ -217,19 +217,19 @@ def run(descent, settings, stopping, null, score=None):
     """Do what `minimize` does, for one descent and a known `NullModel`."""
     descent.start(null)
     first = (*descent.weights(), descent.certify()) if _has_begun(descent) else None
-    course = Course(descent, descent.problem, settings, stopping, null, first, score)
-    while not course.ended:
+    monitor = Monitor(descent, descent.problem, settings, stopping, null, first, score)
+    while not monitor.ended:
         started = time.perf_counter()
-        descent.epoch(course.target)
+        descent.epoch(monitor.target)
         coef, intercept = descent.weights()
         n_nonzero = np.count_nonzero(coef)
         if not (np.isfinite(coef).all() and np.isfinite(intercept)):
             raise divergence(settings)
-        seen = None
-        if course.looks():
-            seen = coef, intercept, descent.certify()
-        course.advance(int(n_nonzero), seen, time.perf_counter() - started)
-    return course.solution(descent.state)
+        evaluated = None
+        if monitor.evaluates_next():
+            evaluated = coef, intercept, descent.certify()
+        monitor.advance(int(n_nonzero), evaluated, time.perf_counter() - started)
+    return monitor.solution(descent.state)
 
 
 def run_block(block, settings, stopping, nulls, scores):
@@ -237,35 +237,35 @@ def run_block(block, settings, stopping, nulls, scores):
     firsts = [None] * len(nulls)
     if _has_begun(block):
         firsts = list(zip(*block.weights(), block.certify(), strict=True))
-    courses = [
-        Course(block, problem, settings, stopping, *parts)
+    monitors = [
+        Monitor(block, problem, settings, stopping, *parts)
         for problem, *parts in zip(block.problems, nulls, firsts, scores, strict=True)
     ]
     solutions = {}
-    going = list(range(len(courses)))
-    while going:
+    active = list(range(len(monitors)))
+    while active:
         started = time.perf_counter()
         block.epoch()
-        n_nonzero, finite = block.census()
+        n_nonzero, finite = block.count_nonzero()
         if not finite:
             raise divergence(settings)
-        seen = [None] * len(going)
-        if courses[going[0]].looks():  # at the same epochs for all
-            seen = list(zip(*block.weights(), block.certify(), strict=True))
+        evaluated = [None] * len(active)
+        if monitors[active[0]].evaluates_next():  # at the same epochs for all
+            evaluated = list(zip(*block.weights(), block.certify(), strict=True))
         seconds = time.perf_counter() - started
-        for m, k in enumerate(going):
-            courses[k].advance(n_nonzero[m], seen[m], seconds)
-        stay = [m for m, k in enumerate(going) if not courses[k].ended]
-        together = not stay and len(going) == len(courses)
-        together = together and not any(courses[k].turns_back for k in going)
-        for m, k in enumerate(going):
-            if m not in stay:
+        for m, k in enumerate(active):
+            monitors[k].advance(n_nonzero[m], evaluated[m], seconds)
+        remaining = [m for m, k in enumerate(active) if not monitors[k].ended]
+        together = not remaining and len(active) == len(monitors)
+        together = together and not any(monitors[k].returns_best for k in active)
+        for m, k in enumerate(active):
+            if m not in remaining:
                 state = block.state if together else block.state.model(m)
-                solutions[k] = courses[k].solution(state)
-        if stay and len(stay) < len(going):
-            block.keep(stay)
-        going = [going[m] for m in stay]
-    return [solutions[k] for k in range(len(courses))]
+                solutions[k] = monitors[k].solution(state)
+        if remaining and len(remaining) < len(active):
+            block.keep(remaining)
+        active = [active[m] for m in remaining]
+    return [solutions[k] for k in range(len(monitors))]
 
 
 def _has_begun(descent):
@@ -273,7 +273,7 @@ def _has_begun(descent):
     return any(map(np.any, descent.weights()))
 
 
-class Course:
+class Monitor:
     """What is known of a descent from epoch to epoch, and when it has to end.
 
     `first` holds the weights and the intercept that it starts from and their certificate;
@@ -291,7 +291,7 @@ class Course:
         if first is not None:
             self._start = max(self._start, first[-1].objective)
         self._reference = _reference(problem.loss, self._start)
-        # Decoupled decay minimizes another objective than that which is seen.
+        # Decoupled decay minimizes another objective than that which is evaluated.
         scale_free = isinstance(descent, SGD) and descent.is_scale_free
         self._is_safe = scale_free and not settings.decoupled
         # A perfect intercept-only model leaves nothing to compare with but rounding: the
@@ -300,49 +300,50 @@ class Course:
         tol = stopping.tol
         self.target = 0.0 if tol is None else max(tol * null.objective, rounding)
         self._waits = descent.adapts or (score is not None and tol is not None)
-        self._looks_always = (
-            stopping.verbose or descent.adapts or descent.looks or score is not None
+        self._always_evaluates = (
+            stopping.verbose or descent.adapts or descent.evaluates or score is not None
         )
         self._history = {name: [] for name in _HISTORY}
         self._plateau = Plateau(stopping.n_iter_no_change)
         # Plain steps come no nearer to some optima of a loss with kinks than others do.
-        steps_on_kinks = problem.loss.max_curvature is None and not descent.looks
+        steps_on_kinks = problem.loss.max_curvature is None and not descent.evaluates
         self._standstill = Plateau(_PATIENCE) if steps_on_kinks and tol else None
         self._best = None
-        self._least = first  # or a later look at a lower objective, if steps are safe
-        self._next_look = 1
+        self._least = first  # or later ones of a lower objective, if steps are safe
+        self._next_evaluation = 1
         self._seconds = 0.0
-        self._last = None  # what was seen at the last look
+        self._last = None  # what the last evaluation found
         self._converged = False
         self.n_epochs = 0
         self.ended = False
 
-    def looks(self):
-        """Return whether the next epoch is to end with a look at the certificate."""
+    def evaluates_next(self):
+        """Return whether the next epoch is to end with an evaluation."""
         epoch = self.n_epochs + 1
-        if epoch == self._stopping.max_iter or self._looks_always:
+        if epoch == self._stopping.max_iter or self._always_evaluates:
             return True
-        return self._stopping.tol is not None and epoch >= self._next_look
+        return self._stopping.tol is not None and epoch >= self._next_evaluation
 
-    def advance(self, n_nonzero, seen, seconds):
-        """Take note of an epoch.
+    def advance(self, n_nonzero, evaluated, seconds):
+        """Record an epoch.
 
-        If there was a look, `seen` holds the weights, the intercept and the certificate.
+        After an evaluation, `evaluated` holds the weights, the intercept and the
+        certificate.
         """
         most = np.inf if self._is_safe else _DIVERGED * self._reference
-        if seen is not None and not seen[-1].objective <= most:
+        if evaluated is not None and not evaluated[-1].objective <= most:
             raise divergence(self._settings)
         self.n_epochs += 1
         self._seconds += seconds
-        self._record(n_nonzero, seen)
-        if seen is None:
+        self._record(n_nonzero, evaluated)
+        if evaluated is None:
             return
-        # Beyond epoch 20, a look waits until a tenth more epochs have passed.
-        self._next_look = self.n_epochs + max(1, self.n_epochs // 10)
-        self._last = seen
-        lower = self._least is None or seen[-1].objective < self._least[-1].objective
+        # Beyond epoch 20, an evaluation waits until a tenth more epochs have passed.
+        self._next_evaluation = self.n_epochs + max(1, self.n_epochs // 10)
+        self._last = evaluated
+        lower = self._least is None or evaluated[-1].objective < self._least[-1].objective
         if self._is_safe and lower:
-            self._least = seen
+            self._least = evaluated
         self.ended = self._is_last()
 
     def _is_last(self):
@@ -373,7 +374,7 @@ class Course:
 
     def _is_good_enough(self):
         self._last = self._judged(*self._last)
-        return self._last[-1].distance <= self.target
+        return self._last[-1].suboptimality <= self.target
 
     def _judged(self, coef, intercept, certificate):
         """Return weights with a certificate that can be trusted, if it matters."""
@@ -382,16 +383,20 @@ class Course:
         return coef, intercept, certificate
 
     def _stands_still(self, certificate):
-        """Return whether looks at ever more epochs have shown no gain that matters."""
-        if self._standstill is None or self._waits or self._next_look - self.n_epochs < 2:
+        """Return whether evaluations have long shown no gain that matters."""
+        if (
+            self._standstill is None
+            or self._waits
+            or self._next_evaluation - self.n_epochs < 2
+        ):
             return False
         least_fall = _LEAST_GAIN * self.target
         return self._standstill.reached(certificate.objective, least_fall)
 
-    def _record(self, n_nonzero, seen):
-        row = {"epoch": self.n_epochs, **dict.fromkeys(_SEEN, np.nan)}
-        if seen is not None:
-            row |= {name: getattr(seen[-1], name) for name in _SEEN}
+    def _record(self, n_nonzero, evaluated):
+        row = {"epoch": self.n_epochs, **dict.fromkeys(_EVALUATED, np.nan)}
+        if evaluated is not None:
+            row |= {name: getattr(evaluated[-1], name) for name in _EVALUATED}
         row["n_nonzero"] = n_nonzero
         row |= {"step_size": self._descent.step_size, "seconds": self._seconds}
         for name, value in row.items():
@@ -409,11 +414,11 @@ class Course:
         coef, intercept, certificate = self._last
         if self._best is not None:
             coef, intercept, certificate = self._best[1]
-        elif self.turns_back:
+        elif self.returns_best:
             coef, intercept, certificate = self._judged(*self._lowest())
             asked = self._stopping.tol is not None
-            self._converged = asked and certificate.distance <= self.target
-        if self.turns_back:
+            self._converged = asked and certificate.suboptimality <= self.target
+        if self.returns_best:
             state = state.moved_to(coef, intercept)
         return Solution(
             coef,
@@ -427,7 +432,7 @@ class Course:
         )
 
     @property
-    def turns_back(self):
+    def returns_best(self):
         """Whether the weights returned are not the last ones.
 
         Those of the best score are, and where steps that come from the rows have led above
@@ -454,9 +459,9 @@ class Course:
         suspect = _SUSPECT if stopping.tol is None else 1.0
         last = (certificate if self._score is not None else self._last[-1]).objective
         worse = last > suspect * self._reference
-        is_better = self.turns_back and self._score is None
+        is_better = self.returns_best and self._score is None
         if is_better:
-            worse = certificate.distance > target
+            worse = certificate.suboptimality > target
         if self._converged or (stopping.tol is None and not worse):
             return None
         if self._is_separated():
@@ -466,6 +471,7 @@ class Course:
                 "penalty='l2' or 'l1' and an alpha above 0."
             )
         measure = "duality gap" if np.isfinite(certificate.gap) else "KKT residual"
+        left = certificate.suboptimality
         if worse:
             reason = "the steps are too large."
             if is_better:
@@ -476,7 +482,7 @@ class Course:
             )
         if self._standstill is not None and not descent.adapts and self._score is None:
             return (
-                f"After {epoch} epochs the {measure} is {certificate.distance:.3g}, above "
+                f"After {epoch} epochs the {measure} is {left:.3g}, above "
                 f"the target {target:.3g}. {type(self._problem.loss).__name__} has a kink, "
                 "near which plain steps gain little. Use solver='auto' in proximal mode, "
                 "which solves such losses exactly, or raise tol."
@@ -484,13 +490,13 @@ class Course:
         if epoch < stopping.max_iter and not descent.adapts:
             return (
                 f"After {epoch} epochs no step lowers the objective any more, with a "
-                f"{measure} of {certificate.distance:.3g} above the target {target:.3g}. "
+                f"{measure} of {left:.3g} above the target {target:.3g}. "
                 "Raise tol, or scale the features (StandardScaler, MaxAbsScaler)."
             )
         if epoch < stopping.max_iter:
             return (
                 f"After {epoch} epochs learning_rate='adaptive' has made the steps too "
-                f"small to matter, with a {measure} of {certificate.distance:.3g} above "
+                f"small to matter, with a {measure} of {left:.3g} above "
                 f"the target {target:.3g}. Raise n_iter_no_change, so that they fall later."
             )
         if self._score is not None:
@@ -499,7 +505,7 @@ class Course:
                 "epochs. Raise max_iter."
             )
         return (
-            f"After {epoch} epochs the {measure} is {certificate.distance:.3g}, above the "
+            f"After {epoch} epochs the {measure} is {left:.3g}, above the "
             f"target {target:.3g} (tol={stopping.tol:g} times the objective of the "
             "intercept-only model). Raise max_iter or tol, or scale the features."
         )
@@ -508,12 +514,14 @@ class Course:
         coef, intercept, certificate = self._last
         if certificate.separated or not may_be_separated(self._problem):
             return certificate.separated
-        view = look(self._problem, coef, intercept, None)
-        return separates(self._problem, view) or has_direction_of_recession(self._problem)
+        evaluation = evaluate(self._problem, coef, intercept, None)
+        return separates(self._problem, evaluation) or has_direction_of_recession(
+            self._problem
+        )
 
 
 class Plateau:
-    """Tell when a value has not fallen by a tolerance for some looks in a row."""
+    """Tell when a value has not fallen by a tolerance for some evaluations in a row."""
 
     def __init__(self, patience):
         self.patience = patience
@@ -521,7 +529,7 @@ class Plateau:
         self.waited = 0
 
     def reached(self, value, tolerance):
-        """Take note of a value; return whether this ends the patience."""
+        """Record a value; return whether this ends the patience."""
         self.waited = self.waited + 1 if value >= self.best - tolerance else 0
         self.best = min(self.best, value)
         if self.waited < self.patience:

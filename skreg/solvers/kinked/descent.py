@@ -7,13 +7,13 @@ these do not promise to arrive before the method of multipliers would, that goes
 import numpy as np
 
 from skreg.kernels.passes import conjugate_sum, loss_sum
-from skreg.objectives.certificate import certificate_from, feature_curvatures, look
+from skreg.objectives.certificate import certificate_from, evaluate, feature_curvatures
 from skreg.objectives.problem import best_intercept, null_model, without_offset
 from skreg.solvers.kinked.dual_ascent import DualAscent
 from skreg.solvers.kinked.multipliers import Multipliers
 from skreg.solvers.sgd.state import SGDState
-from skreg.solvers.working_set.parts import without_empty_features
-from skreg.solvers.working_set.svrg import looks_of_matrix
+from skreg.solvers.working_set.subproblems import without_empty_features
+from skreg.solvers.working_set.svrg import passes_of_matrix
 
 # The method of multipliers solves about so many models of the smooth problem, and takes so
 # many epochs' time at most if no matrix is at hand.
@@ -23,7 +23,7 @@ _MOST_EPOCHS = 300
 _OF_TARGET = 0.1
 # Dual ascent has so many epochs to show its pace.
 _FIRST_EPOCHS = 25
-# So many turns that gain nothing show that rounding has the rest.
+# So many outer iterations that gain nothing show that rounding has the rest.
 _PATIENCE = 10
 
 
@@ -38,12 +38,18 @@ class Bracket:
         self.coef, self.intercept, self.certificate = None, None, None
 
     def see(self, coef, intercept):
-        """Take note of weights, whose own slopes are the dual point."""
-        view = look(self._problem, coef, intercept, self._curvatures)
-        self.add(coef, intercept, view.raw_predictions, view.slopes, view.gradients)
+        """Record weights, whose own slopes are the dual point."""
+        evaluation = evaluate(self._problem, coef, intercept, self._curvatures)
+        self.add(
+            coef,
+            intercept,
+            evaluation.raw_predictions,
+            evaluation.slopes,
+            evaluation.gradients,
+        )
 
     def add(self, coef, intercept, raw, slopes, gradients):
-        """Take note of weights, of their predictions, and of slopes that are a dual point.
+        """Record weights, of their predictions, and of slopes that are a dual point.
 
         The intercept is moved to its best. `gradients` are those that the slopes have, for
         positive and other ones.
@@ -94,28 +100,28 @@ class Bracket:
 
 
 class KinkedDescent:
-    """The descent of one `Problem`: each call of `epoch` is a turn of a method."""
+    """The descent of one `Problem`: each call of `epoch` is one of a method."""
 
     adapts = False
-    looks = True
+    evaluates = True
     step_size = np.nan
 
     def __init__(self, problem, settings, state):
         self.problem = problem
         self._settings = settings
         problem, self._offset = without_offset(problem)
-        self._part = without_empty_features(problem)
+        self._subproblem = without_empty_features(problem)
         self._generator = state.generator
         self._models = state.models
         self._first = state.weights()
-        self._n_turns = 0
+        self._n_iterations = 0
         self._n_stuck = 0
 
     def start(self, null):
         """Begin with the method that may be the quicker."""
-        problem = self._part.problem
+        problem = self._subproblem.problem
         coef, intercept = self._first
-        coef, intercept = self._part.restrict(coef), intercept - self._offset
+        coef, intercept = self._subproblem.restrict(coef), intercept - self._offset
         if self._offset:
             null = null_model(problem)
         self._null = null
@@ -131,16 +137,16 @@ class KinkedDescent:
 
     def _multipliers(self, coef, intercept):
         state = SGDState.start(coef, intercept, self._generator)
-        parts = self._part.problem, self._settings, state, self._null, self._bracket
+        parts = self._subproblem.problem, self._settings, state, self._null, self._bracket
         return Multipliers(*parts)
 
     def epoch(self, target):
-        """Take a turn; a gap of `target` is small enough."""
-        self._target, before = target, self.certify().distance
+        """Take an outer iteration; a gap of `target` is small enough."""
+        self._target, before = target, self.certify().suboptimality
         target *= _OF_TARGET
         self._method.turn(target)
-        self._n_turns += 1
-        gains = self.certify().distance < before
+        self._n_iterations += 1
+        gains = self.certify().suboptimality < before
         self._n_stuck = 0 if gains else self._n_stuck + 1
         if self._ascends and not self._promises(target):
             self._ascends = False
@@ -149,9 +155,9 @@ class KinkedDescent:
 
     def _promises(self, target):
         """Return whether dual ascent will arrive soon, at its pace so far."""
-        problem = self._part.problem
-        looks = looks_of_matrix(problem.X, problem.n_features)
-        most = min(_MODELS * (1.0 + looks), _MOST_EPOCHS)
+        problem = self._subproblem.problem
+        n_passes = passes_of_matrix(problem.X, problem.n_features)
+        most = min(_MODELS * (1.0 + n_passes), _MOST_EPOCHS)
         gap, first = self.certify().gap, self._null.objective
         n_epochs = self._method.n_epochs
         if gap <= target:
@@ -167,23 +173,23 @@ class KinkedDescent:
     def weights(self):
         """Return the weights and the intercept."""
         bracket = self._bracket
-        return self._part.expand(bracket.coef), bracket.intercept + self._offset
+        return self._subproblem.expand(bracket.coef), bracket.intercept + self._offset
 
     @property
     def state(self):
         """The state from which plain steps would go on."""
         state = SGDState.start(*self.weights(), self._generator, *self._models)
-        state.n_steps = self._n_turns * len(self.problem.rows)
+        state.n_steps = self._n_iterations * len(self.problem.rows)
         state.has_seen(self.problem)
         return state
 
     def ends(self, converged):
-        """Return whether to stop: no turn helps, or none is needed.
+        """Return whether to stop: no outer iteration helps, or none is needed.
 
         The bound lags behind the weights, so a gap in sight of the target says little of
         these.
         """
-        tight = self.certify().distance <= _OF_TARGET * self._target
+        tight = self.certify().suboptimality <= _OF_TARGET * self._target
         return (converged and tight) or self._n_stuck >= _PATIENCE
 
     def reduce_step(self):

@@ -12,7 +12,8 @@ from skreg.data.matrices import checked_row_norms
 from skreg.kernels.passes import dual_pass
 from skreg.solvers.working_set.row_steps import RowSteps
 
-# Epochs of a turn: of all rows, and then of those whose slopes are on their way.
+# Epochs of an outer iteration: of all rows, and then of those whose slopes are on their
+# way.
 _EPOCHS = 2
 _EPOCHS_OF_FEW = 10
 
@@ -40,10 +41,10 @@ class DualAscent:
         moves = (steps.slopes != before) | problem.loss.is_at_kink(steps.slopes)
         rows = problem.rows[moves]
         if len(rows):
-            steps.visit(rows)
+            steps.set_rows(rows)
             for _ in range(_EPOCHS_OF_FEW):
                 coef, intercept = steps.epoch()
-            steps.visit(problem.rows)
+            steps.set_rows(problem.rows)
         self.n_epochs += 1.0 + _EPOCHS + _EPOCHS_OF_FEW * len(rows) / len(problem.rows)
         self._certify(coef, intercept)
 

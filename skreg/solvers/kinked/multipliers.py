@@ -31,7 +31,7 @@ _OF_SQUARE = 1e-6
 class Multipliers:
     """Steps of the method for a `Problem`, in turns of the solver of smooth ones.
 
-    `null` is the `NullModel`. What turns find goes to a `Bracket`.
+    `null` is the `NullModel`. What outer iterations find goes to a `Bracket`.
     """
 
     def __init__(self, problem, settings, state, null, bracket):
@@ -51,23 +51,23 @@ class Multipliers:
         return {"y": y, "loss": Smoothed(self._problem.loss, self._width)}
 
     def turn(self, target):
-        """Take a turn of the smooth problem, and the step that it allows."""
-        left = self._bracket.certificate.distance
+        """Take an outer iteration of the smooth problem, and the step that it allows."""
+        left = self._bracket.certificate.suboptimality
         goal = max(_OF_GAP * left, _OF_TARGET * target)
         if not self._problem.is_penalized:  # slopes are no dual point but at the minimum
             goal = _OF_SQUARE * target**2 / self._unit
         self._smooth.epoch(goal)
         self._see()
-        if self._smooth.certify().distance <= goal or self._smooth.ends(False):
+        if self._smooth.certify().suboptimality <= goal or self._smooth.ends(False):
             self._step()
 
     def _step(self):
         """Take the slopes as multipliers, and narrow the envelope."""
-        _, _, view = self._smooth.seen()
+        _, _, evaluation = self._smooth.current()
         self._width = max(_SHRINK * self._width, self._smallest)
-        self._smooth.change_loss(**self._smoothed(view.slopes))
+        self._smooth.change_loss(**self._smoothed(evaluation.slopes))
 
     def _see(self):
-        coef, intercept, view = self._smooth.seen()
-        parts = view.raw_predictions, view.slopes, view.gradients
+        coef, intercept, evaluation = self._smooth.current()
+        parts = evaluation.raw_predictions, evaluation.slopes, evaluation.gradients
         self._bracket.add(coef, intercept, *parts)

@@ -138,7 +138,7 @@ class QuadraticObjective:
                 self._hessian.copy(), gradient, coef, l1, l2, tolerance
             )
             certificate = self.certify(coef, l1, l2)
-            if certificate.distance <= target:
+            if certificate.suboptimality <= target:
                 break
         return coef, certificate
 

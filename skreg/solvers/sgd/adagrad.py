@@ -30,14 +30,14 @@ import numpy as np
 from skreg.data.matrices import checked_row_norms
 from skreg.kernels.adagrad import (
     DUAL,
+    INVERSE_STEP,
     LARGEST,
-    STRENGTH,
-    Memory,
+    AdaGradState,
     Options,
     Penalty,
     adagrad_epoch,
     adagrad_subgradient_epoch,
-    change_strengths,
+    change_inverse_steps,
 )
 from skreg.kernels.epochs import Iterate
 from skreg.losses import CLASSIFICATION_LOSSES
@@ -56,7 +56,7 @@ _STRONGEST_GRADIENT = 1e100
 class AdaGrad(SGD):
     """The descent of one `Problem` by AdaGrad steps."""
 
-    _fades = False  # what a weight of 0 has in store is a sum of gradients, kept whole
+    _discounts = False  # what a weight of 0 has in store is a sum of gradients, kept whole
 
     def __init__(self, problem, settings, state):
         if settings.average:
@@ -86,12 +86,12 @@ class AdaGrad(SGD):
 
     @property
     def plateau(self):
-        memory = self.state.memory
+        adagrad = self.state.adagrad
         if not self.settings.subgradient or self.problem.l1 == 0.0:
             return 0.0
-        least_size = self._options(memory.eta, 0).least_size
-        sizes = np.maximum(memory.features[:-1, LARGEST], least_size)
-        return self.problem.l1 * float((memory.eta / sizes[sizes > 0.0]).sum())
+        least_size = self._options(adagrad.eta, 0).least_size
+        sizes = np.maximum(adagrad.accumulators[:-1, LARGEST], least_size)
+        return self.problem.l1 * float((adagrad.eta / sizes[sizes > 0.0]).sum())
 
     @property
     def _moves_all_weights(self):
@@ -100,35 +100,35 @@ class AdaGrad(SGD):
     def _adjust_state(self):
         """Take up the weights of another kind of descent."""
         state = self.state
-        if state.memory is None:
+        if state.adagrad is None:
             coef, intercept = state.weights()
-            features = np.zeros((len(coef) + 1, 4))
-            features[:, DUAL] = np.append(coef, intercept)
-            features[-1, LARGEST] = 1.0
-            state.memory = Memory(features, 1.0, 0.0, 0.0, 0.0)
+            accumulators = np.zeros((len(coef) + 1, 4))
+            accumulators[:, DUAL] = np.append(coef, intercept)
+            accumulators[-1, LARGEST] = 1.0
+            state.adagrad = AdaGradState(accumulators, 1.0, 0.0, 0.0, 0.0)
             state.iterate = Iterate(np.zeros(0), 1.0, 0.0, 0.0)
             state.sums, state.n_averaged = None, 0
             state.forget_notes()
         if state.strengths != self._strengths:  # what is pending was due to others
-            features, eta = state.memory.features, state.memory.eta
-            strengths = features[:-1, STRENGTH]
-            held = np.where(strengths > 0.0, strengths, 1.0)
-            features[:-1, DUAL] = state.memory.weights()[0] * held
-            state.memory = Memory(features, 1.0, 0.0, 0.0, eta)
+            accumulators, eta = state.adagrad.accumulators, state.adagrad.eta
+            inverse_steps = accumulators[:-1, INVERSE_STEP]
+            held = np.where(inverse_steps > 0.0, inverse_steps, 1.0)
+            accumulators[:-1, DUAL] = state.adagrad.weights()[0] * held
+            state.adagrad = AdaGradState(accumulators, 1.0, 0.0, 0.0, eta)
             state.strengths = self._strengths
         if not self.problem.fit_intercept:
-            state.memory.features[-1] = 0.0, 0.0, 0.0, 1.0
+            state.adagrad.accumulators[-1] = 0.0, 0.0, 0.0, 1.0
 
     def epoch(self, target=None):
         """Visit every row of the problem once."""
         problem, state = self.problem, self.state
-        visits = self._order.draw(self.state.generator)
-        self._begin(visits.order[0])
-        for part in self._calls(visits):
+        sequence = self._order.draw(self.state.generator)
+        self._begin(sequence.order[0])
+        for part in self._calls(sequence):
             weights, *_ = self._weigh(part.order)
             for start, stop, eta in self._pieces(part.order):
                 self._rescale(eta)
-                memory = state.memory
+                adagrad = state.adagrad
                 piece = part.part(start, stop)
                 function = (
                     adagrad_subgradient_epoch
@@ -140,14 +140,14 @@ class AdaGrad(SGD):
                     problem.y,
                     *piece,
                     weights[start:stop],
-                    memory,
+                    adagrad,
                     problem.loss,
                     self._penalty,
                     self._options(eta, max(0, state.n_tentative - start)),
                 )
-                state.memory = Memory(memory.features, *numbers, eta)
+                state.adagrad = AdaGradState(adagrad.accumulators, *numbers, eta)
             state.n_steps += len(part.order)
-        self._last_step_size = state.memory.eta
+        self._last_step_size = state.adagrad.eta
 
     def _options(self, eta, n_tentative):
         curvature = self.problem.loss.max_curvature
@@ -172,11 +172,11 @@ class AdaGrad(SGD):
 
     def _begin(self, first_row):
         """Start the intercept of a regression at the first target."""
-        features = self.state.memory.features
-        untouched = self.state.n_steps == 0 and not features[:, DUAL].any()
+        accumulators = self.state.adagrad.accumulators
+        untouched = self.state.n_steps == 0 and not accumulators[:, DUAL].any()
         free = self._scale_free and self.problem.fit_intercept
         if untouched and free and self._is_regression:
-            features[-1, DUAL] = float(self.problem.y[first_row])
+            accumulators[-1, DUAL] = float(self.problem.y[first_row])
 
     def _pieces(self, order):
         """Cut an order where the targets turn out to be wider: (start, stop, eta)."""
@@ -201,7 +201,7 @@ class AdaGrad(SGD):
 
     def _rescale(self, eta):
         """Change all steps, and no weight."""
-        memory = self.state.memory
-        if memory.eta not in (0.0, eta):
-            change_strengths(memory, memory.eta / eta)
-        self.state.memory = memory._replace(eta=eta)
+        adagrad = self.state.adagrad
+        if adagrad.eta not in (0.0, eta):
+            change_inverse_steps(adagrad, adagrad.eta / eta)
+        self.state.adagrad = adagrad._replace(eta=eta)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skreg.kernels.average import add_iterate, multiply_ways, set_to_mean
+from skreg.kernels.average import add_displacement_products, add_iterate, set_to_mean
 
 # A cosine above this shows that iterates are on their way, and so does a distance of so
 # many standard deviations. Fewer notes tell nothing of the latter.
@@ -65,7 +65,7 @@ def noted(iterate, recent, former, unit):
     """
     columns, both = _columns(iterate), [_columns(notes) for notes in (recent, former)]
     products = np.zeros((6, len(columns[-1])))
-    multiply_ways(columns, *both, unit, products)
+    add_displacement_products(columns, *both, unit, products)
     product, last, before, way, mean_square, square = products
     _, intercepts, numbers, coef_squares, intercept_squares = both[1]
     n_former = np.maximum(numbers, 1.0)

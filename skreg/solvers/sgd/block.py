@@ -9,7 +9,7 @@ the weights of one model side by side as it is: their models are fitted one afte
 
 Each column of a block is what its model would be alone, to the bit. `certify_block`, right
 to rounding, also serves models that differ in their penalties: see
-`skreg.solvers.path.follow`.
+`skreg.solvers.path.solve_path`.
 """
 
 from dataclasses import dataclass, fields
@@ -55,7 +55,7 @@ class BlockState(SGDState):
     def join(cls, states):
         """Return the block of states of single models that are in step."""
         for state in states:
-            state.forget_memory()
+            state.leave_adagrad()
         shared = _fields(states[0])
         for name in WITH_WEIGHTS:
             if shared[name] is not None:
@@ -204,7 +204,7 @@ class BlockSGD(SGD):
         parts = zip(self.problems, *self.weights(), strict=True)
         return np.array([self._mean_loss(*part) for part in parts])
 
-    def census(self):
+    def count_nonzero(self):
         """Return how many weights of each model are not 0, and whether all are finite."""
         coef, scale, threshold, intercept = self.state.shown()
         counts = np.zeros(coef.shape[1], dtype=np.int64)
@@ -220,7 +220,7 @@ class BlockSGD(SGD):
             self._mean_slopes.keep(models)
         self._targets = _targets(self.problems)
 
-    def _visit(self, plan):
+    def _take_steps(self, plan):
         problem, state = self.problem, self.state
         state.iterate = _with_own_numbers(state.iterate)
         if state.sums is not None:

@@ -9,7 +9,7 @@ from scipy import sparse
 from skreg.data.matrices import row_norms_squared
 from skreg.kernels.epochs import Iterate, Strengths, Sums
 from skreg.kernels.passes import constant_pass
-from skreg.kernels.rows import fade, settle
+from skreg.kernels.rows import discount, settle
 from skreg.solvers.sgd.average import Notes, mean_of, no_notes, noted
 
 _FEATURES_AT_A_TIME = 1 << 14
@@ -62,7 +62,7 @@ class SGDState:
     n_averaged: int = 0
     notes: Notes | None = None  # since thresholds have last faded
     former_notes: Notes | None = None  # from fade to fade before
-    memory: Any = None  # of AdaGrad steps, which have no iterate
+    adagrad: Any = None  # of AdaGrad steps, which have no iterate
     models: tuple = (0,)  # the places of the models among those of an estimator
 
     @classmethod
@@ -75,7 +75,7 @@ class SGDState:
         return cls(iterate, generator, from_zero=from_zero, models=(model,))
 
     def has_seen(self, problem):
-        """Take note of the scale of rows from which the weights were learned elsewhere.
+        """Record the scale of rows from which the weights were learned elsewhere.
 
         Steps on further rows then begin in that scale.
         """
@@ -99,23 +99,23 @@ class SGDState:
         self.from_zero = False
 
     def has_null(self, problem):
-        """Take note of the objective without weights."""
+        """Record the objective without weights."""
         y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
         total, _ = constant_pass(y, weights, 0.0, problem.loss)
         self.largest_null = max(self.largest_null, float(total / weights.sum()))
 
-    def forget_memory(self):
+    def leave_adagrad(self):
         """Go on with plain steps from where AdaGrad steps have led."""
-        if self.memory is not None:
-            coef, intercept = self.memory.weights()
-            self.iterate, self.memory = Iterate(coef, 1.0, 0.0, intercept), None
+        if self.adagrad is not None:
+            coef, intercept = self.adagrad.weights()
+            self.iterate, self.adagrad = Iterate(coef, 1.0, 0.0, intercept), None
 
     def moved_to(self, coef, intercept):
         """Return the state at other weights; the clock is the same."""
         iterate = Iterate(np.array(coef, dtype=np.float64), 1.0, 0.0, float(intercept))
         return replace(
             self, iterate=iterate, sums=None, n_averaged=0, notes=None, former_notes=None,
-            memory=None, from_zero=False,
+            adagrad=None, from_zero=False,
         )  # fmt: skip
 
     def sparse(self):
@@ -136,9 +136,9 @@ class SGDState:
             if part is not None:
                 function = change_notes if isinstance(part, Notes) else change
                 changed[name] = part._replace(coef=function(part.coef))
-        if self.memory is not None:
-            features = change(self.memory.features)
-            changed["memory"] = self.memory._replace(features=features)
+        if self.adagrad is not None:
+            accumulators = change(self.adagrad.accumulators)
+            changed["adagrad"] = self.adagrad._replace(accumulators=accumulators)
         return replace(self, **changed)
 
     def no_sums(self):
@@ -162,8 +162,8 @@ class SGDState:
 
     def weights(self):
         """Return the weights and the intercept, all that is pending settled."""
-        if self.memory is not None:
-            return self.memory.weights()
+        if self.adagrad is not None:
+            return self.adagrad.weights()
         shown = self.shown()
         return self.settled(shown), shown.intercept
 
@@ -214,7 +214,7 @@ class SGDState:
         coef, none = self.settled(self.iterate), 0.0 * self.iterate.threshold
         self.iterate = self.iterate._replace(coef=coef, scale=1.0 + none, threshold=none)
 
-    def fade(self, kept):
+    def discount(self, factor):
         """Keep this part of what the threshold has in store at weights of 0.
 
         The weights stay the same, and so do the sums over iterates. Those that overflow are
@@ -228,8 +228,8 @@ class SGDState:
                 with np.errstate(over="ignore", invalid="ignore"):
                     sums.coef[part] += sums.scale * coef[part]
             self.sums = sums._replace(scale=0.0 * sums.scale)
-        fade(coef.reshape(len(coef), -1), np.atleast_1d(threshold), kept)
-        self.iterate = self.iterate._replace(threshold=kept * threshold)
+        discount(coef.reshape(len(coef), -1), np.atleast_1d(threshold), factor)
+        self.iterate = self.iterate._replace(threshold=factor * threshold)
         if self.notes is not None:
             self.notes, self.former_notes = no_notes(self.iterate), self.notes
 

@@ -18,7 +18,7 @@ from skreg.data.order import Order
 from skreg.kernels.epochs import Iterate, Plan, Strengths, Sums, sgd_epoch
 from skreg.kernels.passes import loss_of_rows, row_loss
 from skreg.losses import CLASSIFICATION_LOSSES, SHORT
-from skreg.objectives.certificate import MeanSlopes, feature_curvatures, look
+from skreg.objectives.certificate import MeanSlopes, evaluate, feature_curvatures
 from skreg.solvers.sgd.schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
 # Compiled calls are short enough for Ctrl-C to be heard in between.
@@ -39,8 +39,8 @@ _TOO_LONG = 0.5
 # optimum, and would keep small weights at 0 for as many steps again. So a part of it is
 # forgotten after so many steps, and then several times while their number doubles, so that
 # this part is left after a doubling.
-_FIRST_FADE = 256
-_FADES_PER_DOUBLING = 4
+_FIRST_DISCOUNT = 256
+_DISCOUNTS_PER_DOUBLING = 4
 _LEFT = 0.25
 # Iterates are noted in intervals of this part of the steps until the next fade, but of no
 # fewer steps than features, which keeps notes cheap beside the steps. Before so many steps
@@ -54,7 +54,7 @@ _WIDEST_PLATEAU = 1.0
 _LARGEST_SHRINKAGE = 0.5
 # Sums of these many thresholds are still numbers, and so are lengths in their units.
 _LARGEST_THRESHOLD = 1e250
-_LARGEST_REACH = 1e100
+_LARGEST_TARGET_SCALE = 1e100
 # So many rows of a batch tell whether the weights have diverged.
 _SAMPLED_ROWS = 100
 # "adaptive" gives up when its plateaus have divided the step by more than this.
@@ -64,7 +64,7 @@ _SMALLEST_FACTOR = 1e-6
 class SGD:
     """The descent of one `Problem`: each call of `epoch` visits every row once."""
 
-    looks = False  # a look at the certificate takes a pass of its own
+    evaluates = False  # an evaluation takes a pass of its own
 
     def __init__(self, problem, settings, state):
         self.problem = problem
@@ -145,11 +145,11 @@ class SGD:
     def certify(self):
         """Return the certificate of the weights."""
         problem, (coef, intercept) = self.problem, self.weights()
-        view = look(problem, coef, intercept, self._feature_curvatures)
+        evaluation = evaluate(problem, coef, intercept, self._feature_curvatures)
         if self._mean_slopes is None:
-            return view.certificate
-        slopes = self._mean_slopes.add(view.slopes)
-        return view.with_slopes(problem, coef, slopes).certificate
+            return evaluation.certificate
+        slopes = self._mean_slopes.add(evaluation.slopes)
+        return evaluation.with_slopes(problem, coef, slopes).certificate
 
     def sampled_losses(self):
         """Return the mean loss of some rows, which is 0 if steps suit any scale."""
@@ -181,8 +181,8 @@ class SGD:
     def _adjust_state(self):
         """Let go of what an earlier descent, with other parameters, has left pending."""
         state = self.state
-        state.forget_memory()
-        if not self._notes_iterates:
+        state.leave_adagrad()
+        if not self._averages_tail:
             state.forget_notes()
         average, began = self.settings.average, state.n_steps - state.n_averaged
         if not average or began < average - 1:  # there is no mean, or it began too early
@@ -194,41 +194,41 @@ class SGD:
             state.strengths = self._strengths
 
     @property
-    def _fades(self):
+    def _discounts(self):
         """Whether the store of thresholds fades with the number of steps."""
         return self.problem.l1 > 0.0 and not self.settings.subgradient
 
     @property
-    def _notes_iterates(self):
+    def _averages_tail(self):
         """Whether the weights shown are a mean: see `skreg.solvers.sgd.average`.
 
         Steps and means of the user's own are taken to the letter.
         """
         default = self.settings.schedule == "auto" and self._eta0 is None
-        return self._fades and default and not self.settings.average
+        return self._discounts and default and not self.settings.average
 
     def epoch(self, target=None):
         """Visit every row of the problem once."""
         state = self.state
-        visits = self._order.draw(state.generator)
-        for part in self._calls(visits):
+        sequence = self._order.draw(state.generator)
+        for part in self._calls(sequence):
             for plan in self._rescaled(*self._plan(part)):
                 for piece in self._begun_at_targets(plan):
                     self._take(piece)
             n_before = state.n_steps - 1
-            if self._fades and state.n_steps == self._next_fade(n_before):
-                state.fade(_LEFT ** (1.0 / self._fades_per_doubling(n_before)))
+            if self._discounts and state.n_steps == self._next_discount(n_before):
+                state.discount(_LEFT ** (1.0 / self._discounts_per_doubling(n_before)))
 
     def _take(self, plan):
         """Take the steps of a plan, and note the iterates that are due."""
         state, start, n = self.state, 0, len(plan.order)
         while start < n:
             stop, due = n, False
-            if self._notes_iterates:
-                wait = self._next_note(state.n_steps) - state.n_steps
+            if self._averages_tail:
+                wait = self._next_update(state.n_steps) - state.n_steps
                 stop, due = min(n, start + wait), start + wait <= n
             state.sums = self._sums()
-            self._visit(plan.part(start, stop))
+            self._take_steps(plan.part(start, stop))
             if state.sums is not None:
                 state.n_averaged += stop - start
             state.n_steps += stop - start
@@ -236,7 +236,7 @@ class SGD:
                 state.note(self._unit)
             start = stop
 
-    def _visit(self, plan):
+    def _take_steps(self, plan):
         """Take the steps of a plan."""
         problem, (coef, *_), sums = self.problem, self.state.iterate, self.state.sums
         numbers, sum_numbers = sgd_epoch(
@@ -271,31 +271,31 @@ class SGD:
             state.iterate = state.iterate._replace(intercept=target)
             yield plan.part(start, stop)
 
-    def _calls(self, visits):
+    def _calls(self, sequence):
         """Cut visits into compiled calls; means begin and thresholds fade between two."""
         start = 0
-        while start < len(visits.order):
+        while start < len(sequence.order):
             stop = start + self._rows_per_call
             wait = self.settings.average - 1 - self.state.n_steps
             if wait > 0:
                 stop = min(stop, start + wait)
-            if self._fades:
+            if self._discounts:
                 n_steps = self.state.n_steps
-                stop = min(stop, start + self._next_fade(n_steps) - n_steps)
-            yield visits.part(start, stop)
+                stop = min(stop, start + self._next_discount(n_steps) - n_steps)
+            yield sequence.part(start, stop)
             start = stop
 
-    def _next_fade(self, n_steps):
+    def _next_discount(self, n_steps):
         """Return after how many steps thresholds fade next: 256, 304, 362, 430, 512 ..."""
-        if n_steps < _FIRST_FADE:
-            return _FIRST_FADE
-        power, n = 1 << n_steps.bit_length() - 1, self._fades_per_doubling(n_steps)
-        fades = (int(power * 2.0 ** (k / n)) for k in range(1, n + 1))
-        return next(fade for fade in fades if fade > n_steps)
+        if n_steps < _FIRST_DISCOUNT:
+            return _FIRST_DISCOUNT
+        power, n = 1 << n_steps.bit_length() - 1, self._discounts_per_doubling(n_steps)
+        discounts = (int(power * 2.0 ** (k / n)) for k in range(1, n + 1))
+        return next(discount for discount in discounts if discount > n_steps)
 
-    def _fades_per_doubling(self, n_steps):
+    def _discounts_per_doubling(self, n_steps):
         """Return 1 where a fade, which touches all features, costs more than the steps."""
-        return 1 if n_steps < self.problem.n_features else _FADES_PER_DOUBLING
+        return 1 if n_steps < self.problem.n_features else _DISCOUNTS_PER_DOUBLING
 
     @property
     def _unit(self):
@@ -303,11 +303,11 @@ class SGD:
         k = self.state.n_steps - self._first_planned - 1
         return float(self._mean_lengths[k]) ** 2 / self.problem.n_features
 
-    def _next_note(self, n_steps):
+    def _next_update(self, n_steps):
         """Return after how many steps the iterate is noted next."""
         n_features = self.problem.n_features
-        n_steps = max(n_steps, _FIRST_FADE, _STEPS_PER_FEATURE * n_features)
-        interval = max(int(_PART_OF_STEPS * self._next_fade(n_steps)), n_features)
+        n_steps = max(n_steps, _FIRST_DISCOUNT, _STEPS_PER_FEATURE * n_features)
+        interval = max(int(_PART_OF_STEPS * self._next_discount(n_steps)), n_features)
         return (n_steps // interval + 1) * interval
 
     def _sums(self):
@@ -317,9 +317,9 @@ class SGD:
             return None
         return state.sums or state.no_sums()
 
-    def _plan(self, visits):
-        """Return what to do at the steps of `visits`, and their undecayed sizes."""
-        state, order = self.state, visits.order
+    def _plan(self, sequence):
+        """Return what to do at the steps of `sequence`, and their undecayed sizes."""
+        state, order = self.state, sequence.order
         t = state.n_steps + np.arange(len(order), dtype=np.float64)
         relative, weights, sums, design_effects = self._weigh(order)
         parameters = ScheduleParameters(
@@ -329,14 +329,14 @@ class SGD:
             self._offset,
             state.plateau_factor,
         )
-        reaches, eta0 = self._zeros[: len(order)], None
+        implicit_gains, eta0 = self._zeros[: len(order)], None
         if self._eta0 is None:
             squared = self._squared_lengths[order]
             self._measure(squared, weights, sums)
             deviations = self._deviations(order, weights)
             longest = self._longest_steps(deviations)
-            reach = self._reach(deviations, len(order))
-            eta0, intercept_eta0 = self._first_steps(self._mean_lengths**2, reach)
+            target_scale = self._target_scale(deviations, len(order))
+            eta0, intercept_eta0 = self._first_steps(self._mean_lengths**2, target_scale)
             eta0 = np.minimum(eta0, longest)
             if self.settings.schedule == "constant":  # whose noise never fades
                 eta0 = eta0 / design_effects
@@ -350,32 +350,32 @@ class SGD:
             intercept_steps = self._zeros[: len(order)]
         penalty_steps = step_sizes
         if self._eta0 is None:
-            reaches = relative * (step_sizes * squared + intercept_steps)
-            penalty_steps = self._penalty_steps(step_sizes, relative, reaches)
+            implicit_gains = relative * (step_sizes * squared + intercept_steps)
+            penalty_steps = self._penalty_steps(step_sizes, relative, implicit_gains)
             penalty_steps = np.minimum(penalty_steps, longest)
         if self.problem.l1 > 0.0:
             most = _LARGEST_THRESHOLD / self.problem.l1
             penalty_steps = np.minimum(penalty_steps, most)
         self._check_shrinkage(step_sizes)
         self._last_step_size = float(step_sizes[-1])
-        steps = step_sizes, relative, intercept_steps, reaches, penalty_steps
-        return Plan(*visits, *steps), eta0
+        steps = step_sizes, relative, intercept_steps, implicit_gains, penalty_steps
+        return Plan(*sequence, *steps), eta0
 
     def _measure(self, squared, weights, sums):
-        """Take note of the mean length of the rows so far at each step."""
+        """Record the mean length of the rows so far at each step."""
         state = self.state
         length_sums = _running_sum(state.length_sum, weights * np.sqrt(squared))
         state.length_sum = float(length_sums[-1])
         self._mean_lengths = length_sums / (sums - state.unmeasured)
         self._first_planned = state.n_steps
 
-    def _penalty_steps(self, step_sizes, relative, reaches):
+    def _penalty_steps(self, step_sizes, relative, implicit_gains):
         """Return steps of the penalty that are shortened as those of the loss are.
 
         Where slopes are bounded, a long step shortens only those that are below the bound:
         on average that lowers the loss (to its Moreau envelope), and not its slopes.
         """
-        lengths = self._curvature * reaches
+        lengths = self._curvature * implicit_gains
         shortened = step_sizes / (1.0 + lengths)
         if self.problem.loss.slope_bound is None:
             return shortened * relative
@@ -462,7 +462,7 @@ class SGD:
             state.length_sum, state.unmeasured = 0.0, state.weight_sum
         return relative, weights, sums, design_effects
 
-    def _first_steps(self, squared_length, reach):
+    def _first_steps(self, squared_length, target_scale):
         """Return undecayed steps of the weights and the intercept."""
         problem = self.problem
         curvature = problem.loss.max_curvature or 1.0
@@ -470,13 +470,13 @@ class SGD:
         step = _CLASSIFICATION_STEP if classifies else _REGRESSION_STEP
         bounds = curvature * squared_length
         if self.settings.subgradient:  # L2 must not carry weights across 0
-            bounds += 2.0 * step * reach * problem.l2
+            bounds += 2.0 * step * target_scale * problem.l2
         none = np.zeros(len(bounds))  # where all rows are 0 so far
         moves = (bounds > 0.0) & (squared_length > 0.0)
-        step_sizes = np.divide(step * reach, bounds, out=none, where=moves)
-        return step_sizes, _INTERCEPT_STEP * reach / curvature
+        step_sizes = np.divide(step * target_scale, bounds, out=none, where=moves)
+        return step_sizes, _INTERCEPT_STEP * target_scale / curvature
 
-    def _reach(self, deviations, n):
+    def _target_scale(self, deviations, n):
         """Return by how much slopes are too flat to move predictions across the targets.
 
         The slope of the squared error grows with the distance from the target. A loss of
@@ -485,11 +485,11 @@ class SGD:
         loss = self.problem.loss
         if not loss.slope_bound:  # if the bound is 0, nothing moves
             return self._ones[:n]
-        most = _LARGEST_REACH * loss.slope_bound
-        reach = np.minimum(deviations, most) / loss.slope_bound
+        most = _LARGEST_TARGET_SCALE * loss.slope_bound
+        target_scale = np.minimum(deviations, most) / loss.slope_bound
         if loss.max_curvature is not None:
-            return np.maximum(reach, 1.0)
-        return np.where(reach > 0.0, reach, 1.0)
+            return np.maximum(target_scale, 1.0)
+        return np.where(target_scale > 0.0, target_scale, 1.0)
 
     def _longest_steps(self, deviations):
         """Return the longest steps that do not carry weights far across 0.

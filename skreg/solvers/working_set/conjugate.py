@@ -8,7 +8,7 @@ _LEAST_TOLERANCE = 1e-3
 _MOST_PRODUCTS = 128
 
 
-class Pace(NamedTuple):
+class ForcingTerm(NamedTuple):
     """How far conjugate gradients go at the next step.
 
     Until `tolerance` times the gradient is left, but at most `n_products` products.
@@ -18,17 +18,17 @@ class Pace(NamedTuple):
     n_products: int
 
     def after(self, n_products):
-        """Return the pace after a step of so many products, which made no weight 0.
+        """Return the forcing term after a step of so many products, which made no weight 0.
 
         The model is then nearly exact, and more so at each step.
         """
         done = n_products < self.n_products
         tolerance = max(self.tolerance**2, _LEAST_TOLERANCE) if done else self.tolerance
-        return Pace(tolerance, min(2 * self.n_products, _MOST_PRODUCTS))
+        return ForcingTerm(tolerance, min(2 * self.n_products, _MOST_PRODUCTS))
 
 
 # Products are few as long as steps make weights 0, which spoils what exact ones would gain.
-FIRST_PACE = Pace(tolerance=0.15, n_products=8)
+FIRST_FORCING_TERM = ForcingTerm(tolerance=0.15, n_products=8)
 
 
 def conjugate_gradients(product, right_side, diagonal, tolerance, least, most):
@@ -46,9 +46,9 @@ def conjugate_gradients(product, right_side, diagonal, tolerance, least, most):
         if lengths[-1] <= tolerance * lengths[0]:
             return solution, residual, n_products
         half = n_products // 2
-        pace = np.log(lengths[half] / lengths[-1]) * (most - n_products)
-        way = np.log(lengths[-1] / (tolerance * lengths[0])) * (n_products - half)
-        if n_products >= least and pace < way:
+        done = np.log(lengths[half] / lengths[-1]) * (most - n_products)
+        needed = np.log(lengths[-1] / (tolerance * lengths[0])) * (n_products - half)
+        if n_products >= least and done < needed:
             break
         if n_products > 0:
             direction *= (lengths[-1] / lengths[-2]) ** 2

@@ -21,15 +21,15 @@ from skreg.data.matrices import CSR, add_gram, check_squares, mean_squares
 from skreg.kernels.passes import curvature_pass, hessian_product, loss_sum
 from skreg.kernels.quadratic import mirror
 from skreg.losses import HalfSquaredError, Smoothed
-from skreg.objectives.certificate import feature_curvatures, look
+from skreg.objectives.certificate import evaluate, feature_curvatures
 from skreg.objectives.optimality import (
     NOISE,
     differ_by_rounding,
     is_better,
     is_exact,
-    left_open,
+    kkt_violations,
 )
-from skreg.solvers.working_set.conjugate import FIRST_PACE, conjugate_gradients
+from skreg.solvers.working_set.conjugate import FIRST_FORCING_TERM, conjugate_gradients
 from skreg.solvers.working_set.quadratic import (
     MOST_WORK,
     SMALLEST_PIVOT,
@@ -49,12 +49,12 @@ _MORE_THAN_PROMISED = 1.5
 _DOUBT = 100.0
 # Rows per feature in the first sample for the matrix, and how the sample grows.
 _ROWS_PER_FEATURE = 8
-# A row enters the matrix at the price of looking at it once per this many features. The
-# first sample costs about one look at all rows, if that allows for more rows.
+# A row enters the matrix at the price of a pass over it per this many features. The
+# first sample costs about one pass over all rows, if that allows for more rows.
 MATRIX_SPEED = 20
 _GROWTH = 4
 # A matrix is taken anew where it costs less than the steps that it would still need, but
-# for these, which a new one needs, too; a step costs about a look.
+# for these, which a new one needs, too; a step costs about a pass.
 _STEPS_OF_A_NEW_MATRIX = 2
 # The sample is large enough if a step leaves this part of the gap.
 _FAIR = 0.5
@@ -70,7 +70,7 @@ _DAMPING = 10.0
 _LEAST_DAMPING = 1e-16
 # Most rows of an envelope are flat: its steps are damped by this from the first on.
 _FIRST_DAMPING = 1e-4
-# After so many products, the pace of conjugate gradients is known well enough to give up;
+# After so many products, the rate of conjugate gradients is known well enough to give up;
 # a model that is the objective itself is solved until the gap is about this part of the
 # target, squared.
 _CG_TRIAL = 4
@@ -90,8 +90,16 @@ _LEAST_PART = 0.01
 class Newton:
     """Steps from given weights; `explicit` says whether the model's matrix is held."""
 
-    def __init__(self, problem, coef, intercept, explicit, view=None, pace=FIRST_PACE):
-        self.move_to(problem, coef, intercept, explicit, view)
+    def __init__(
+        self,
+        problem,
+        coef,
+        intercept,
+        explicit,
+        evaluation=None,
+        forcing_term=FIRST_FORCING_TERM,
+    ):
+        self.move_to(problem, coef, intercept, explicit, evaluation)
         n_rows = len(problem.rows)
         self._quadratic = isinstance(problem.loss, HalfSquaredError)
         self._n_sampled = n_rows
@@ -111,16 +119,16 @@ class Newton:
         self._matrix = None
         self._same_curvatures = None  # those of the squared error, wherever it is
         self._centers = None
-        self.pace = pace
+        self.forcing_term = forcing_term
 
-    def move_to(self, problem, coef, intercept, explicit, view=None):
+    def move_to(self, problem, coef, intercept, explicit, evaluation=None):
         """Go on from other weights, or under another penalty, with the matrix held."""
         self.problem = problem
         self.coef = coef
         self.intercept = intercept
         self._explicit = explicit
         self._feature_curvatures = feature_curvatures(problem)
-        self.view = view or self._look(coef, intercept)
+        self.evaluation = evaluation or self._evaluate(coef, intercept)
 
     def run(self, target, enough=0.0):
         """Step until the gap is at most `target`, or no step helps any more.
@@ -129,10 +137,10 @@ class Newton:
         """
         problem = self.problem
         for _ in range(_STEPS):
-            before, support = self.view.certificate.distance, self.coef != 0.0
-            if before <= target > 0.0 or self.view.certificate.objective <= enough:
+            before, support = self.evaluation.certificate.suboptimality, self.coef != 0.0
+            if before <= target > 0.0 or self.evaluation.certificate.objective <= enough:
                 return
-            exact = is_exact(self.view)
+            exact = is_exact(self.evaluation)
             if exact and self._rests():
                 return
             if exact and not self._quadratic:  # the last step is as good as its matrix
@@ -141,15 +149,17 @@ class Newton:
             if self._explicit:
                 improved = self._step(*self._model_direction(target))
             else:
-                tolerance = max(self.pace.tolerance, self._needed(before, target))
-                most = self.pace.n_products
+                tolerance = max(self.forcing_term.tolerance, self._needed(before, target))
+                most = self.forcing_term.n_products
                 *step, n_products = self._cg_direction(tolerance, most, most)
                 improved = self._step(*step)
                 drops = not self.coef[support].all()
-                self.pace = FIRST_PACE if drops else self.pace.after(n_products)
+                self.forcing_term = (
+                    FIRST_FORCING_TERM if drops else self.forcing_term.after(n_products)
+                )
             damped = self._has_flat_rows and self._damp()
-            n_looks = self._n_sampled * len(self.coef) / (MATRIX_SPEED * len(problem.rows))
-            served = self._steps_left(before, target) <= n_looks + _STEPS_OF_A_NEW_MATRIX
+            n_passes = self._n_sampled * len(self.coef) / (MATRIX_SPEED * len(problem.rows))
+            served = self._steps_left(before, target) <= n_passes + _STEPS_OF_A_NEW_MATRIX
             whole = self._n_sampled == len(problem.rows)
             last_resort = (
                 (whole and fresh and not damped) or self._quadratic or not self._explicit
@@ -158,7 +168,10 @@ class Newton:
                 return
             if not served and not self._quadratic:
                 self._matrix = None
-                if fresh and not self.view.certificate.distance <= _FAIR * before:
+                if (
+                    fresh
+                    and not self.evaluation.certificate.suboptimality <= _FAIR * before
+                ):
                     self._n_sampled = min(len(problem.rows), _GROWTH * self._n_sampled)
 
     def whole_direction(self):
@@ -176,15 +189,15 @@ class Newton:
         self._matrix, self._n_sampled = None, len(self.problem.rows)
 
     def _steps_left(self, before, target):
-        """Return how many steps are needed at the pace of the last, from a gap `before`."""
-        left = self.view.certificate.distance
-        target = max(target, NOISE * abs(self.view.certificate.objective))
+        """Return how many steps are needed at the rate of the last, from a gap `before`."""
+        left = self.evaluation.certificate.suboptimality
+        target = max(target, NOISE * abs(self.evaluation.certificate.objective))
         if left <= target:
             return 0.0
         if target == 0.0:
             return np.inf
-        pace = np.log(before / left) if before > left else 0.0
-        return np.log(left / target) / pace if pace > 0.0 else np.inf
+        rate = np.log(before / left) if before > left else 0.0
+        return np.log(left / target) / rate if rate > 0.0 else np.inf
 
     def _needed(self, gap, target):
         """Return the part of the gradient that may be left for a gap of `target`.
@@ -193,7 +206,7 @@ class Newton:
         rounding, more products bring nothing.
         """
         if not gap > target > 0.0:
-            return FIRST_PACE.tolerance
+            return FIRST_FORCING_TERM.tolerance
         ratio = target / gap
         return _CG_SURPLUS * (np.sqrt(ratio) if self.problem.l2 > 0.0 else ratio)
 
@@ -201,16 +214,16 @@ class Newton:
         """Step without a matrix as long as that promises to be cheap.
 
         A step takes some products with the model's matrix, each of which costs as much as
-        a look at all rows. Return whether `budget` of them brought the gap to `target`,
+        a pass over all rows. Return whether `budget` of them brought the gap to `target`,
         which is positive.
         """
         exact = self._quadratic and self.problem.l1 == 0.0
-        while (gap := self.view.certificate.distance) > target:
+        while (gap := self.evaluation.certificate.suboptimality) > target:
             # The objective falls with the square of what a step leaves of the gradient.
-            tolerance = FIRST_PACE.tolerance
+            tolerance = FIRST_FORCING_TERM.tolerance
             if exact:
                 needed = _CG_SURPLUS * np.sqrt(target / gap)
-                tolerance = np.clip(needed, NOISE, FIRST_PACE.tolerance)
+                tolerance = np.clip(needed, NOISE, FIRST_FORCING_TERM.tolerance)
             n_steps = max(1.0, np.log(gap / target) / -np.log(tolerance**2))
             most = int(budget / n_steps)
             *step, n_products = self._cg_direction(tolerance, _CG_TRIAL, most)
@@ -219,8 +232,8 @@ class Newton:
                 return False
         return True
 
-    def _look(self, coef, intercept):
-        return look(self.problem, coef, intercept, self._feature_curvatures)
+    def _evaluate(self, coef, intercept):
+        return evaluate(self.problem, coef, intercept, self._feature_curvatures)
 
     def _damp(self):
         """Let flat rows curve the next model more, if the last step had to be shorter.
@@ -247,40 +260,42 @@ class Newton:
         while size >= smallest:
             coef = self._moved(size * direction, signs)
             intercept = self.intercept + size * shift
-            view = self._look(coef, intercept)
-            if is_better(self.problem, self.coef, self.view, coef, view):
-                best = self._best_size(direction, shift, size, view)
+            evaluation = self._evaluate(coef, intercept)
+            if is_better(self.problem, self.coef, self.evaluation, coef, evaluation):
+                best = self._best_size(direction, shift, size, evaluation)
                 if best != size:
                     coef, intercept = (
                         self.coef + best * direction,
                         self.intercept + best * shift,
                     )
-                    view = self._look(coef, intercept)
-                self.coef, self.intercept, self.view = coef, intercept, view
+                    evaluation = self._evaluate(coef, intercept)
+                self.coef, self.intercept, self.evaluation = coef, intercept, evaluation
                 self._last_size = best
                 return True
-            if differ_by_rounding(self.view, view):  # a shorter step would be no better
+            if differ_by_rounding(
+                self.evaluation, evaluation
+            ):  # a shorter step would be no better
                 return False
-            size *= self._shortening(size * direction, signs, view, smallest / size)
+            size *= self._shortening(size * direction, signs, evaluation, smallest / size)
         return False
 
-    def _best_size(self, direction, shift, size, view):
+    def _best_size(self, direction, shift, size, evaluation):
         """Return by how much a good step is best made longer, or even shorter.
 
         As a rule it is best as it is. But models of rows of very different lengths, or of
         classes that are nearly apart, tell little of where a way ends. Predictions are
         linear along it, so that to look ahead is cheap.
         """
-        problem, before = self.problem, self.view.certificate.objective
-        promised = self.view.gradient[:-1] + problem.l2 * self.coef
-        promised = -0.5 * (promised @ direction + self.view.gradient[-1] * shift)
-        value, rounding = view.certificate.objective, _DOUBT * NOISE * abs(before)
+        problem, before = self.problem, self.evaluation.certificate.objective
+        promised = self.evaluation.gradient[:-1] + problem.l2 * self.coef
+        promised = -0.5 * (promised @ direction + self.evaluation.gradient[-1] * shift)
+        value, rounding = evaluation.certificate.objective, _DOUBT * NOISE * abs(before)
         most = _MORE_THAN_PROMISED * promised + rounding
         as_promised = size == 1.0 and before - value <= most
         if problem.l1 > 0.0 or self._quadratic or as_promised:
             return size
-        raw, weights = self.view.raw_predictions, problem.sample_weight[problem.rows]
-        moves, y = (view.raw_predictions - raw) / size, problem.y[problem.rows]
+        raw, weights = self.evaluation.raw_predictions, problem.sample_weight[problem.rows]
+        moves, y = (evaluation.raw_predictions - raw) / size, problem.y[problem.rows]
         factor = 2.0 if size == 1.0 else 0.5
         for _ in range(_HALVINGS):
             loss = loss_sum(y, weights, raw + factor * size * moves, problem.loss)
@@ -297,15 +312,15 @@ class Newton:
             coef[coef * signs < 0.0] = 0.0
         return coef
 
-    def _shortening(self, step, signs, view, smallest):
+    def _shortening(self, step, signs, evaluation, smallest):
         """Return the best of the parts 1/2, 1/4, ... of a step, for its known predictions.
 
-        `view` is that of the whole step. As the objective is convex along it, the first
-        rise is the end of the search.
+        `evaluation` is that of the whole step. As the objective is convex along it, the
+        first rise is the end of the search.
         """
-        problem, raw = self.problem, self.view.raw_predictions
+        problem, raw = self.problem, self.evaluation.raw_predictions
         y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
-        change, weight_sum = view.raw_predictions - raw, problem.weight_sum
+        change, weight_sum = evaluation.raw_predictions - raw, problem.weight_sum
         part, lowest = 1.0, np.inf
         while part >= smallest:
             coef = self._moved(0.5 * part * step, signs)
@@ -325,12 +340,14 @@ class Newton:
         if self._matrix is None:
             return False
         problem, (rows, curvatures) = self.problem, self._row_curvatures()
-        sizes = np.abs(self.view.raw_predictions) + np.abs(problem.y[rows])
+        sizes = np.abs(self.evaluation.raw_predictions) + np.abs(problem.y[rows])
         size = norm(np.sqrt(curvatures) * sizes)
         weights = problem.sample_weight[rows] / problem.weight_sum
-        size += norm(np.sqrt(weights / problem.loss.max_curvature) * self.view.slopes)
+        size += norm(np.sqrt(weights / problem.loss.max_curvature) * self.evaluation.slopes)
         rounding = np.finfo(np.float64).eps * size * np.sqrt(self._matrix.diagonal())
-        return bool((np.abs(left_open(problem, self.coef, self.view)) <= rounding).all())
+        return bool(
+            (np.abs(kkt_violations(problem, self.coef, self.evaluation)) <= rounding).all()
+        )
 
     def _row_curvatures(self, every=1):
         """Return some rows, and the weighted curvatures of the loss at each of them."""
@@ -339,7 +356,8 @@ class Newton:
         problem = self.problem
         rows = problem.rows[::every]
         raw, slopes = (
-            part[::every] for part in (self.view.raw_predictions, self.view.slopes)
+            part[::every]
+            for part in (self.evaluation.raw_predictions, self.evaluation.slopes)
         )
         curvatures = np.empty(len(rows))
         curvature_pass(problem.y, rows, raw, problem.loss, curvatures)
@@ -358,7 +376,7 @@ class Newton:
         rows, curvatures = self._row_curvatures(every)
         if not self._is_mostly_flat:
             return rows, curvatures
-        kept = self.problem.loss.is_at_kink(self.view.slopes[::every])
+        kept = self.problem.loss.is_at_kink(self.evaluation.slopes[::every])
         self._has_flat_rows = not kept.all()
         return rows[kept], curvatures[kept]
 
@@ -393,7 +411,7 @@ class Newton:
             of_features = self._matrix.diagonal()[:-1] / self._matrix[-1, -1]
             check_squares(of_features, problem.X, problem.rows)
             mirror(self._matrix)
-        matrix, gradient = self._matrix, self.view.gradient
+        matrix, gradient = self._matrix, self.evaluation.gradient
         hessian, slopes = matrix[:-1, :-1].copy(), gradient[:-1]
         if problem.fit_intercept:  # the intercept is at its best for whatever weights
             coupling = matrix[-1, :-1] / matrix[-1, -1]
@@ -409,15 +427,15 @@ class Newton:
             direction = self._direction_under_l1(hessian, slopes, target)
         if direction is None:
             curvatures = self._row_curvatures()[1]
-            return newton_step(problem, self.coef, self.view, curvatures)
+            return newton_step(problem, self.coef, self.evaluation, curvatures)
         if not problem.fit_intercept:
             return direction, 0.0
         return direction, float(-gradient[-1] / matrix[-1, -1] - coupling @ direction)
 
     def _direction_under_l1(self, hessian, slopes, target):
         problem = self.problem
-        tolerance = 0.01 * max(target, 0.01 * self.view.certificate.distance)
-        if is_exact(self.view):
+        tolerance = 0.01 * max(target, 0.01 * self.evaluation.certificate.suboptimality)
+        if is_exact(self.evaluation):
             tolerance = 0.0
         coef = minimize_quadratic(
             hessian, slopes, self.coef, problem.l1, problem.l2, tolerance, self._work
@@ -444,7 +462,7 @@ class Newton:
         weighted by the curvatures of the first step; the intercept comes last.
         """
         problem, coef = self.problem, self.coef
-        left = left_open(problem, coef, self.view)
+        left = kkt_violations(problem, coef, self.evaluation)
         moves = left != 0.0
         moves[:-1] |= coef != 0.0
         rows, curvatures = self._curved_rows()

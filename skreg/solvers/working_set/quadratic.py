@@ -6,9 +6,9 @@ r"""Quadratic models with an elastic-net penalty, whose matrix is at hand.
 
 Sweeps over the coordinates find the signs of the weights; with the signs fixed, a Cholesky
 factorization finds the weights. The two take turns until nothing is left to gain. Where
-many weights fit equally well and L1 is weak, sweeps crawl: after some turns, the signs are
-found a few at a time, each with the weights that are best for them (feature-sign search,
-Lee, Battle, Raina and Ng 2007), which takes as many steps whatever L1 is.
+many weights fit equally well and L1 is weak, sweeps crawl: after some outer iterations, the
+signs are found a few at a time, each with the weights that are best for them (feature-sign
+search, Lee, Battle, Raina and Ng 2007), which takes as many steps whatever L1 is.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from scipy.linalg import eigh, qr
 from scipy.linalg.lapack import dposv
 
 from skreg.kernels.quadratic import coordinate_sweeps
-from skreg.penalties.elastic_net import violations
+from skreg.penalties.elastic_net import kkt_violation
 
 _FIRST_SWEEPS = 10
 # This many operations of sweeps are cheaper than what surrounds them.
@@ -87,7 +87,7 @@ def _take_rounds(hessian, coef, slopes, l1, tolerance):
             coef[support] = new
             if settled:
                 break
-        left = violations(coef, slopes, l1)
+        left = kkt_violation(coef, slopes, l1)
         decrease = 0.5 * (left**2 / curvatures).sum()
         if decrease <= (tolerance if settled else _SURPLUS * tolerance):
             return True
@@ -128,7 +128,7 @@ def _search_signs(hessian, coef, slopes, l1, tolerance, work):
             n_wanted = _TAKEN_UP if moved else 1
         if not settled:
             continue
-        left = np.abs(violations(coef, slopes, l1))
+        left = np.abs(kkt_violation(coef, slopes, l1))
         sizes = np.abs(first_slopes) + l1 + units * (units @ np.abs(coef - start))
         left[(signs != 0.0) | unwilling | (left <= _ROUNDING * sizes)] = 0.0
         left /= units

@@ -19,8 +19,8 @@ from scipy.linalg.lapack import dtrcon
 
 from skreg.data.matrices import dense_rows
 from skreg.kernels.passes import curvature_pass
-from skreg.objectives.certificate import look
-from skreg.objectives.optimality import left_open
+from skreg.objectives.certificate import evaluate
+from skreg.objectives.optimality import kkt_violations
 
 # Operations that a factorization may take.
 _MOST_WORK = 3e8
@@ -38,42 +38,48 @@ def is_affordable(problem, n_features=None):
     return n * p * min(n, p) <= _MOST_WORK
 
 
-def weighted_curvatures(problem, view):
+def weighted_curvatures(problem, evaluation):
     """Return the curvature of each row's part of the mean loss."""
     weights = problem.sample_weight[problem.rows] / problem.weight_sum
     curvatures = np.empty(len(problem.rows))
-    curvature_pass(problem.y, problem.rows, view.raw_predictions, problem.loss, curvatures)
+    curvature_pass(
+        problem.y, problem.rows, evaluation.raw_predictions, problem.loss, curvatures
+    )
     return weights * curvatures
 
 
-def newton_step(problem, coef, view, curvatures=None):
+def newton_step(problem, coef, evaluation, curvatures=None):
     """Return the best change of the weights and of the intercept for a quadratic model.
 
     Under L1, weights of 0 stay there unless the gradient wants to move them, and others are
     taken to keep their signs.
     """
     if curvatures is None:
-        curvatures = weighted_curvatures(problem, view)
+        curvatures = weighted_curvatures(problem, evaluation)
     columns = np.arange(problem.n_features)
     if problem.l1 > 0.0:
-        left = left_open(problem, coef, view)[:-1]
+        left = kkt_violations(problem, coef, evaluation)[:-1]
         columns = np.flatnonzero((coef != 0.0) | (left != 0.0))
     part, direction = coef[columns], np.zeros(problem.n_features)
     centered = dense_rows(problem.X, problem.rows)[:, columns].astype(np.float64)
     means, shift, total = np.zeros(len(columns)), 0.0, curvatures.sum()
     if problem.fit_intercept and total > 0.0:
-        means, shift = curvatures @ centered / total, -view.gradient[-1] / total
+        means, shift = curvatures @ centered / total, -evaluation.gradient[-1] / total
         squares = curvatures @ centered**2
         centered -= means
         centered[:, curvatures @ centered**2 <= _CONSTANT * squares] = 0.0
     # The gradient is A' d + rest; of d, it keeps digits that sums over the rows would lose.
     weights = problem.sample_weight[problem.rows] / problem.weight_sum
-    slopes, roots, curved = weights * view.slopes, np.sqrt(curvatures), curvatures > 0.0
+    slopes, roots, curved = (
+        weights * evaluation.slopes,
+        np.sqrt(curvatures),
+        curvatures > 0.0,
+    )
     A = roots[:, np.newaxis] * centered
     d = np.divide(slopes, roots, out=np.zeros_like(roots), where=curved)
     rest = slopes[~curved] @ centered[~curved]
     if problem.l1 > 0.0:
-        wanted = view.gradient[columns] + problem.l2 * part
+        wanted = evaluation.gradient[columns] + problem.l2 * part
         rest += problem.l1 * np.where(part != 0.0, np.sign(part), -np.sign(wanted))
     if problem.l2 > 0.0:
         root = np.sqrt(problem.l2)
@@ -82,23 +88,25 @@ def newton_step(problem, coef, view, curvatures=None):
     return direction, float(shift - means @ direction[columns])
 
 
-def sharpened(problem, coef, view):
+def sharpened(problem, coef, evaluation):
     """Return the view of weights with slopes that give a better bound, if there are any.
 
     Slopes at weights are as exact as predictions are, and where features are large a gap
     multiplies that. The slopes to which a Newton step leads are not bound to weights.
     """
-    curvatures, best = weighted_curvatures(problem, view), view
+    curvatures, best = weighted_curvatures(problem, evaluation), evaluation
     of_rows = np.empty(len(problem.rows))
-    curvature_pass(problem.y, problem.rows, view.raw_predictions, problem.loss, of_rows)
+    curvature_pass(
+        problem.y, problem.rows, evaluation.raw_predictions, problem.loss, of_rows
+    )
     for _ in range(_SHARPENINGS):
         step = newton_step(problem, coef, best, curvatures)
-        slopes = best.slopes + of_rows * look(problem, *step, None).raw_predictions
-        new = view.with_slopes(problem, coef, slopes)
+        slopes = best.slopes + of_rows * evaluate(problem, *step, None).raw_predictions
+        new = evaluation.with_slopes(problem, coef, slopes)
         if not new.certificate.gap < best.certificate.gap:
             break
         best = new
-    return view._replace(certificate=best.certificate)
+    return evaluation._replace(certificate=best.certificate)
 
 
 def _least_squares(A, d, rest, start):

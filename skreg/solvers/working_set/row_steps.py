@@ -22,7 +22,7 @@ import numpy as np
 
 from skreg.data.order import Order
 from skreg.kernels.block import block_svrg_epoch, move_center
-from skreg.kernels.epochs import Remembered, svrg_epoch
+from skreg.kernels.epochs import SlopeTable, svrg_epoch
 from skreg.kernels.vectors import aligned_copy, padded
 
 _MOMENTUM = 0.8
@@ -44,47 +44,49 @@ def _shares(problem, norms):
 class RowSteps:
     """Epochs from given weights.
 
-    Without `view`, all remembered slopes are 0 at first, which suits weights of 0. `norms`
-    are those of the rows, squared; `unit` is that of predictions over slopes.
+    Without `evaluation`, all remembered slopes are 0 at first, which suits weights of 0.
+    `norms` are those of the rows, squared; `unit` is that of predictions over slopes.
     """
 
-    def __init__(self, problem, coef, intercept, view, norms, shuffle, generator, unit=1.0):
+    def __init__(
+        self, problem, coef, intercept, evaluation, norms, shuffle, generator, unit=1.0
+    ):
         self.problem = problem
         self._shuffle = shuffle
-        self.visit(problem.rows)
+        self.set_rows(problem.rows)
         self._generator = generator
         weights, curvature, mean_norm = _shares(problem, norms)
-        self._strength = max(0.0, curvature - problem.l2)
-        self._scale = 1.0 / (problem.l2 + self._strength)
+        self._prox_weight = max(0.0, curvature - problem.l2)
+        self._scale = 1.0 / (problem.l2 + self._prox_weight)
         self._intercept_scale = 0.0
         if problem.fit_intercept:
             self._intercept_scale = max(unit, _LOOSENESS * mean_norm * self._scale)
-        self._remembered = Remembered(np.zeros(len(weights)), weights, norms)
+        self._slope_table = SlopeTable(np.zeros(len(weights)), weights, norms)
         self._center, self._last, self._intercept_center = coef, coef, intercept
-        self._dual = np.append(self._strength * coef, intercept)
-        if view is not None:
-            self._remembered.slopes[problem.rows] = view.slopes
-            self._dual[:-1] -= view.gradient[:-1]
-            self._dual[-1] -= self._intercept_scale * view.gradient[-1]
+        self._dual = np.append(self._prox_weight * coef, intercept)
+        if evaluation is not None:
+            self._slope_table.slopes[problem.rows] = evaluation.slopes
+            self._dual[:-1] -= evaluation.gradient[:-1]
+            self._dual[-1] -= self._intercept_scale * evaluation.gradient[-1]
 
     @property
     def slopes(self):
         """The remembered slopes of the rows of the problem."""
-        return self._remembered.slopes[self.problem.rows]
+        return self._slope_table.slopes[self.problem.rows]
 
-    def visit(self, rows):
+    def set_rows(self, rows):
         """Let the next epochs visit some of the rows only."""
         self._order = Order(self.problem.X, rows, self._shuffle)
 
     def epoch(self):
         """Take a step on each row; return the weights and the intercept."""
         problem = self.problem
-        visits = self._order.draw(self._generator)
+        sequence = self._order.draw(self._generator)
         svrg_epoch(
             problem.X,
             problem.y,
-            visits,
-            self._remembered,
+            sequence,
+            self._slope_table,
             self._dual,
             self._scale,
             problem.l1,
@@ -94,9 +96,9 @@ class RowSteps:
         dual, intercept = self._dual[:-1], float(self._dual[-1])
         shrunk = np.maximum(np.abs(dual) - problem.l1, 0.0)
         coef = self._scale * np.copysign(shrunk, dual)
-        if self._strength > 0.0:
+        if self._prox_weight > 0.0:
             center = coef + _MOMENTUM * (coef - self._last)
-            dual += self._strength * (center - self._center)
+            dual += self._prox_weight * (center - self._center)
             self._center, self._last = center, coef
         self._dual[-1] += intercept - self._intercept_center
         self._intercept_center = intercept
@@ -110,7 +112,7 @@ class BlockRowSteps:
     for each problem; `intercept` has an element for each.
     """
 
-    def __init__(self, problems, coef, intercept, view, norms, shuffle, generator):
+    def __init__(self, problems, coef, intercept, evaluation, norms, shuffle, generator):
         problem, n_models = problems[0], len(problems)
         self.problem = problem
         self._order = Order(problem.X, problem.rows, shuffle)
@@ -121,40 +123,40 @@ class BlockRowSteps:
             for name in ("l1", "l2")
         )
         weights, curvature, mean_norm = _shares(problem, norms)
-        self._strength = np.maximum(0.0, curvature - l2)
-        scale = 1.0 / (l2 + self._strength)
+        self._prox_weight = np.maximum(0.0, curvature - l2)
+        scale = 1.0 / (l2 + self._prox_weight)
         intercept_scale = np.zeros(len(scale))
         if problem.fit_intercept:
             intercept_scale = np.maximum(1.0, _LOOSENESS * mean_norm * scale)
         self._numbers = scale, l1, intercept_scale
         slopes = np.zeros((len(weights), n_models))
-        self._remembered = Remembered(slopes, weights, norms)
+        self._slope_table = SlopeTable(slopes, weights, norms)
         self.coef = aligned_copy(np.repeat(coef[:, np.newaxis], len(scale), axis=1))
         self.intercept = np.full(n_models, intercept)
         self._center, self._intercept_center = self.coef.copy(), self.intercept
-        self._dual = aligned_copy(self._strength * self.coef)
+        self._dual = aligned_copy(self._prox_weight * self.coef)
         self._intercept_dual = self.intercept.copy()
-        if view is not None:
-            slopes[problem.rows] = view.slopes[:, np.newaxis]
-            self._dual -= view.gradient[:-1, np.newaxis]
-            self._intercept_dual -= intercept_scale[:n_models] * view.gradient[-1]
+        if evaluation is not None:
+            slopes[problem.rows] = evaluation.slopes[:, np.newaxis]
+            self._dual -= evaluation.gradient[:-1, np.newaxis]
+            self._intercept_dual -= intercept_scale[:n_models] * evaluation.gradient[-1]
 
     def epoch(self):
         """Take a step on each row."""
         problem, (scale, l1, _) = self.problem, self._numbers
-        visits = self._order.draw(self._generator)
+        sequence = self._order.draw(self._generator)
         block_svrg_epoch(
             problem.X,
             problem.y,
-            visits,
-            self._remembered,
+            sequence,
+            self._slope_table,
             self._dual,
             self._intercept_dual,
             self._numbers,
             problem.loss,
         )
         move_center(
-            self._dual, self.coef, self._center, self._strength, scale, l1, _MOMENTUM
+            self._dual, self.coef, self._center, self._prox_weight, scale, l1, _MOMENTUM
         )
         self.intercept = self._intercept_dual.copy()
         self._intercept_dual += self.intercept - self._intercept_center

@@ -1,7 +1,7 @@
 """Variance-reduced descent: stochastic steps on rows, Newton's method on few features.
 
-A turn begins with the exact gradient and the duality gap at fixed weights. Then it does
-what is cheaper, and keeps the weights if they are better:
+An outer iteration begins with the exact gradient and the duality gap at fixed weights. Then
+it does what is cheaper, and keeps the weights if they are better:
 
 * if few features matter, Newton's method on a working set: the features whose weights are
   not 0, or by the gradient should not be (Massias, Gramfort and Salmon 2018). Its columns
@@ -27,16 +27,20 @@ from skreg.data.matrices import (
     take_columns,
 )
 from skreg.losses import HalfSquaredError
-from skreg.objectives.certificate import feature_curvatures, look
+from skreg.objectives.certificate import evaluate, feature_curvatures
 from skreg.objectives.optimality import is_better, is_exact
 from skreg.objectives.problem import null_model, without_offset
-from skreg.penalties.elastic_net import violations
+from skreg.penalties.elastic_net import kkt_violation
 from skreg.solvers.sgd.state import SGDState
-from skreg.solvers.working_set.conjugate import FIRST_PACE
+from skreg.solvers.working_set.conjugate import FIRST_FORCING_TERM
 from skreg.solvers.working_set.newton import MATRIX_SPEED, Newton
-from skreg.solvers.working_set.parts import Columns, Rotation, without_empty_features
 from skreg.solvers.working_set.row_model import is_affordable, sharpened
 from skreg.solvers.working_set.row_steps import RowSteps
+from skreg.solvers.working_set.subproblems import (
+    FeatureSubset,
+    Rotation,
+    without_empty_features,
+)
 from skreg.solvers.working_set.unpenalized import judge, may_be_separated, needs_judgement
 
 # The matrix of a model is held for at most this many features, or if steps on rows have
@@ -51,32 +55,32 @@ _NEARLY_ALL = 0.6
 _FEW_FEATURES = 128
 # With fewer rows, neither steps on them nor doing without a matrix pays.
 _MANY_ROWS = 1000
-_EPOCHS_PER_TURN = 3
+_EPOCHS_PER_ITERATION = 3
 # or as many as promise to be enough, with a margin, if they are not too many.
 _MARGIN = 1.1
 _MOST_EPOCHS = 6
-# A turn on rows costs about as much as this many looks at all rows. Where the matrix of a
-# model costs more than the second number, products with it are tried first.
-_LOOKS_PER_TURN = 5
-# A matrix of sparse data costs a look per this many features, and to factorize it a look
+# An outer iteration on rows costs about as much as this many passes over all rows. Where
+# the matrix of a model costs more than the second number, products with it are tried first.
+_PASSES_PER_ITERATION = 5
+# A matrix of sparse data costs a pass per this many features, and to factorize it a pass
 # for this many flops (times 1/3) a value. It is not held if that is more than some products
-# with it cost, unless it is small. To copy the columns and look at them is 3 looks.
+# with it cost, unless it is small. To copy the columns and pass over them is 3 passes.
 _SPARSE_SPEED = 100
 _FACTOR_SPEED = 150
 _PRODUCTS = 30
 _SMALL_MATRIX = 300
-_LOOKS_OF_COPY = 3
+_PASSES_OF_COPY = 3
 _TRIAL = 20
 # Newton's method needs about so many matrices, unless the model is the objective itself.
 _MATRICES = 3
-# The support stands still when at most this part of it changes in a turn.
+# The support stands still when at most this part of it changes in an outer iteration.
 _STILL = 0.05
-# A good turn leaves at most this part of the gap.
+# A good outer iteration leaves at most this part of the gap.
 _GOOD = 0.5
-# In so many turns the gap has to become half as large.
+# In so many outer iterations the gap has to become half as large.
 _PATIENCE = 30
 # Newton's method on some features ends at these parts of the target and of their first gap,
-# the latter times their share of all values: that much less its steps cost than a turn.
+# the latter times their share of all values: that much less its steps cost.
 _OF_TARGET = 0.3
 _OF_GAP = 0.1
 # Sparse rows with no more elements, zeros included, may be made dense to be rotated.
@@ -88,8 +92,8 @@ _FEW_VALUES = 100_000
 _REFINEMENTS = 10
 
 
-def looks_of_matrix(X, size):
-    """Return how many looks at all rows cost as much as the matrix of a model."""
+def passes_of_matrix(X, size):
+    """Return how many passes over all rows cost as much as the matrix of a model."""
     if not isinstance(X, CSR):
         return size / MATRIX_SPEED
     values = max(n_values(X), 1)
@@ -97,10 +101,10 @@ def looks_of_matrix(X, size):
 
 
 class SVRG:
-    """The descent of one `Problem`: each call of `epoch` is a turn."""
+    """The descent of one `Problem`: each call of `epoch` is an outer iteration."""
 
     adapts = False  # steps need no schedule
-    looks = True  # each turn ends with a look at the certificate
+    evaluates = True  # each epoch ends with an evaluation
     step_size = np.nan
 
     @staticmethod
@@ -119,13 +123,13 @@ class SVRG:
     def __init__(self, problem, settings, state, refines=True):
         self._whole = problem  # with the targets as they came
         problem, self._offset = without_offset(problem)
-        self._part = without_empty_features(problem)
-        self.problem = problem = self._part.problem
+        self._subproblem = without_empty_features(problem)
+        self.problem = problem = self._subproblem.problem
         self._refines = refines and n_values(problem.X) < _FEW_VALUES
-        self._view = None
+        self._evaluation = None
         self._newton = None
         coef, self._intercept = state.weights()
-        self._coef = self._part.restrict(coef)
+        self._coef = self._subproblem.restrict(coef)
         self._untouched = not (coef.any() or self._intercept)
         self._intercept = self._intercept - self._offset if problem.fit_intercept else 0.0
         self._generator = state.generator
@@ -133,32 +137,32 @@ class SVRG:
         self._shuffle = settings.shuffle
         self._norms = None
         self._counts = None
-        self._rows_pace = None
+        self._rows_rate = None
         self._target = 0.0
         self._reset()
 
     def _reset(self):
         self._feature_curvatures = feature_curvatures(self.problem)
-        self._n_turns = 0
+        self._n_iterations = 0
         self._n_stuck = 0
         self._gaps = []
-        self._pace = FIRST_PACE
+        self._forcing_term = FIRST_FORCING_TERM
         self._n_refined = 0
         self._polished = False
-        self._last_visited_rows = False
-        self._turns_left = np.inf
+        self._last_stepped_on_rows = False
+        self._iterations_left = np.inf
         self._rows_serve = True
         self._products_serve = True
         self._tries_rows = False
         self._row_steps = None
         self._rotation = None
 
-    def turn_to(self, l1, l2):
+    def set_penalty(self, l1, l2):
         """Go on from here under another penalty."""
         self.problem = self.problem._replace(l1=l1, l2=l2)
         self._reset()
-        if self._view is not None:
-            self._view = self._view.under(
+        if self._evaluation is not None:
+            self._evaluation = self._evaluation.under(
                 self.problem, self._coef, self._feature_curvatures
             )
 
@@ -167,52 +171,52 @@ class SVRG:
         self.problem = self.problem._replace(y=y, loss=loss)
         self._reset()
         self._newton = None
-        self._view = self._look(self._coef, self._intercept)
+        self._evaluation = self._evaluate(self._coef, self._intercept)
 
     def try_weights(self, coef, intercept):
         """Go on from other weights if these are better."""
-        coef, intercept = self._part.restrict(coef), intercept - self._offset
-        self._accept(coef, intercept, self._look(coef, intercept))
+        coef, intercept = self._subproblem.restrict(coef), intercept - self._offset
+        self._accept(coef, intercept, self._evaluate(coef, intercept))
 
     @property
     def state(self):
         """The state from which plain steps would go on."""
         state = SGDState.start(*self.weights(), self._generator, *self._models)
-        state.n_steps = self._n_turns * len(self.problem.rows)
+        state.n_steps = self._n_iterations * len(self.problem.rows)
         state.has_seen(self._whole)
         return state
 
     def weights(self):
         """Return the weights and the intercept."""
-        return self._part.expand(self._coef), self._intercept + self._offset
+        return self._subproblem.expand(self._coef), self._intercept + self._offset
 
     def certify(self):
         """Return the certificate of the weights."""
-        return self._view.certificate
+        return self._evaluation.certificate
 
-    def seen(self):
-        """Return the weights of the features that any row has, intercept and `View`."""
-        return self._coef, self._intercept, self._view
+    def current(self):
+        """Return the weights of the features that rows have, intercept and `Evaluation`."""
+        return self._coef, self._intercept, self._evaluation
 
     def expand(self, coef):
-        """Return the weights of all features, from those that `seen` returns."""
-        return self._part.expand(coef)
+        """Return the weights of all features, from those that `current` returns."""
+        return self._subproblem.expand(coef)
 
     def ends(self, converged):
-        """Return whether to stop: no turn helps, or none is needed.
+        """Return whether to stop: no outer iteration helps, or none is needed.
 
-        A small problem goes on until it is solved to rounding or no turn helps, but not
-        forever: an objective may have no minimum.
+        A small problem goes on until it is solved to rounding or no outer iteration helps,
+        but not forever: an objective may have no minimum.
         """
         if not converged:
             return self._n_stuck > 1 or self._crawls()
         self._n_refined += 1
-        exact = is_exact(self._view) and self._polished
+        exact = is_exact(self._evaluation) and self._polished
         enough = exact or self._n_stuck > 0 or self._n_refined > _REFINEMENTS
         return enough or not self._refines
 
     def _crawls(self):
-        """Return whether the gap has not become half as large for many turns."""
+        """Return whether the gap has not become half as large for many outer iterations."""
         gaps = self._gaps
         return len(gaps) > _PATIENCE and min(gaps) > 0.5 * min(gaps[:-_PATIENCE])
 
@@ -221,47 +225,47 @@ class SVRG:
         return False
 
     def start(self, null):
-        """Look at the first weights; weights of 0 begin with the best intercept."""
-        if self._view is not None:
+        """Evaluate the first weights; weights of 0 begin with the best intercept."""
+        if self._evaluation is not None:
             return
         if self.problem.fit_intercept and self._untouched:
             self._intercept = null.intercept
             if self._offset:
                 self._intercept = null_model(self.problem).intercept
-        self._view = self._look(self._coef, self._intercept)
+        self._evaluation = self._evaluate(self._coef, self._intercept)
 
     def epoch(self, target):
-        """Take a turn; a gap of `target` is small enough."""
-        gap, support = self._view.certificate.distance, self._coef != 0.0
+        """Take an outer iteration; a gap of `target` is small enough."""
+        gap, support = self._evaluation.certificate.suboptimality, self._coef != 0.0
         self._target = target
         n_epochs = self._n_epochs()
-        wanted = self._wanted()
-        n_wanted, size = np.count_nonzero(wanted), self._working_size(wanted)
-        rows = self._visits_rows(size, n_wanted)
+        scores = self._scores()
+        n_candidates, size = np.count_nonzero(scores), self._working_size(scores)
+        rows = self._steps_on_rows(size, n_candidates)
         if rows:
-            moved = self._visit_rows(n_epochs)
-        elif self._tries_products(n_wanted) and gap > target > 0.0:
-            moved = self._try_products(n_wanted, target)
+            moved = self._step_on_rows(n_epochs)
+        elif self._tries_products(n_candidates) and gap > target > 0.0:
+            moved = self._try_products(n_candidates, target)
         else:
-            moved = self._run_newton(wanted, size, 0.0 if self._refines else target)
+            moved = self._run_newton(scores, size, 0.0 if self._refines else target)
         self._n_stuck = 0 if moved else self._n_stuck + 1
-        if needs_judgement(self.problem, self._view.certificate, target):
+        if needs_judgement(self.problem, self._evaluation.certificate, target):
             self._judge(target)
         if not moved and self._rounding_may_hide(target):
-            self._view = sharpened(self.problem, self._coef, self._view)
-        self._gaps.append(self._view.certificate.distance)
-        self._n_turns += 1
-        self._last_visited_rows = rows
-        left = self._view.certificate.distance
-        self._turns_left = np.inf
+            self._evaluation = sharpened(self.problem, self._coef, self._evaluation)
+        self._gaps.append(self._evaluation.certificate.suboptimality)
+        self._n_iterations += 1
+        self._last_stepped_on_rows = rows
+        left = self._evaluation.certificate.suboptimality
+        self._iterations_left = np.inf
         if 0.0 < left < gap and target > 0.0:
-            self._turns_left = np.log(max(left / target, 1.0)) / np.log(gap / left)
+            self._iterations_left = np.log(max(left / target, 1.0)) / np.log(gap / left)
             if rows:
-                self._turns_left *= n_epochs / _EPOCHS_PER_TURN
+                self._iterations_left *= n_epochs / _EPOCHS_PER_ITERATION
         if rows:
-            pace = np.log(max(gap / left, 1.0)) if left > 0.0 else np.inf
-            self._rows_pace = pace * _EPOCHS_PER_TURN / n_epochs
-        good = self._view.certificate.distance <= _GOOD * gap
+            rate = np.log(max(gap / left, 1.0)) if left > 0.0 else np.inf
+            self._rows_rate = rate * _EPOCHS_PER_ITERATION / n_epochs
+        good = self._evaluation.certificate.suboptimality <= _GOOD * gap
         if rows and moved and self.problem.l1 > 0.0:
             n_changed = np.count_nonzero(support != (self._coef != 0.0))
             self._rows_serve = n_changed > _STILL * np.count_nonzero(support)
@@ -270,37 +274,37 @@ class SVRG:
 
     def _judge(self, target):
         """Find out whether an estimate below the target can be trusted."""
-        part, problem, view = self._rotation, self.problem, self._view
+        subproblem, problem, evaluation = self._rotation, self.problem, self._evaluation
         coef, newton = self._coef, None
-        if part is not None:
-            problem, view, coef = part.problem, None, part.restrict(coef)
+        if subproblem is not None:
+            problem, evaluation, coef = subproblem.problem, None, subproblem.restrict(coef)
         elif self._newton is not None:
             newton = self._newton_on_all(True)
-        judged = judge(problem, coef, self._intercept, target, view, newton)
-        self._view = self._view._replace(certificate=judged)
+        judged = judge(problem, coef, self._intercept, target, evaluation, newton)
+        self._evaluation = self._evaluation._replace(certificate=judged)
 
     def _rounding_may_hide(self, target):
         """Return whether a gap above the target may be due to rounding."""
         problem = self.problem
-        above = self._view.certificate.gap > target > 0.0
+        above = self._evaluation.certificate.gap > target > 0.0
         return above and problem.is_penalized and is_affordable(problem)
 
-    def _look(self, coef, intercept):
-        return look(self.problem, coef, intercept, self._feature_curvatures)
+    def _evaluate(self, coef, intercept):
+        return evaluate(self.problem, coef, intercept, self._feature_curvatures)
 
-    def _wanted(self):
-        """Return how much the gradient wants to move each weight; infinity if not 0."""
-        slopes = self._view.gradient[:-1] + self.problem.l2 * self._coef
-        wanted = np.abs(violations(self._coef, slopes, self.problem.l1))
-        wanted[self._coef != 0.0] = np.inf
-        return wanted
+    def _scores(self):
+        """Return how far each weight is from optimal at 0; infinity if it is not 0."""
+        slopes = self._evaluation.gradient[:-1] + self.problem.l2 * self._coef
+        scores = np.abs(kkt_violation(self._coef, slopes, self.problem.l1))
+        scores[self._coef != 0.0] = np.inf
+        return scores
 
-    def _working_size(self, wanted):
+    def _working_size(self, scores):
         """Return how many features the next working set has."""
         if self.problem.l1 == 0.0:
             return self.problem.n_features
-        n_wanted, n_support = np.count_nonzero(wanted), np.count_nonzero(self._coef)
-        size = min(n_wanted, max(_FIRST_FEATURES, 2 * n_support))
+        n_candidates, n_support = np.count_nonzero(scores), np.count_nonzero(self._coef)
+        size = min(n_candidates, max(_FIRST_FEATURES, 2 * n_support))
         if n_support <= self._largest_matrix:
             size = min(size, self._largest_matrix)
         return size
@@ -313,9 +317,9 @@ class SVRG:
             largest = min(largest, max(_SMALL_MATRIX, int(products ** (1 / 3))))
         return largest
 
-    def _visits_rows(self, size, n_wanted):
+    def _steps_on_rows(self, size, n_candidates):
         if self._n_stuck:
-            return not self._last_visited_rows
+            return not self._last_stepped_on_rows
         if self._rotates:
             return False
         if size > self._largest_matrix:
@@ -323,40 +327,42 @@ class SVRG:
         if len(self.problem.rows) < _MANY_ROWS:
             return False
         if self._is_sparse:
-            return self._rows_promise(size, n_wanted)
-        if self._n_turns == 0:
-            return n_wanted > _LARGEST_MATRIX
+            return self._rows_promise(size, n_candidates)
+        if self._n_iterations == 0:
+            return n_candidates > _LARGEST_MATRIX
         if self._tries_rows:
             return True
         needed = 1 if isinstance(self.problem.loss, HalfSquaredError) else _MATRICES
-        return self._last_visited_rows and self._turns_left * _LOOKS_PER_TURN < (
-            needed * self._looks_of_matrix(size)
+        return (
+            self._last_stepped_on_rows
+            and self._iterations_left * _PASSES_PER_ITERATION
+            < (needed * self._passes_of_matrix(size))
         )
 
-    def _rows_promise(self, size, n_wanted):
+    def _rows_promise(self, size, n_candidates):
         """Return whether steps on sparse rows promise to be cheaper than two matrices."""
-        if self._n_turns > 0 and not self._last_visited_rows:  # a matrix has served
+        if self._n_iterations > 0 and not self._last_stepped_on_rows:  # a matrix has served
             return False
-        other = 2.0 * (_LOOKS_OF_COPY + self._looks_of_matrix(size))
-        if self._rows_pace is None:
-            return n_wanted > _LARGEST_MATRIX or other > 3.0 * _LOOKS_PER_TURN
-        gap = self._view.certificate.distance
+        other = 2.0 * (_PASSES_OF_COPY + self._passes_of_matrix(size))
+        if self._rows_rate is None:
+            return n_candidates > _LARGEST_MATRIX or other > 3.0 * _PASSES_PER_ITERATION
+        gap = self._evaluation.certificate.suboptimality
         if not gap > self._target > 0.0:
             return False
         way = np.log(gap / self._target)
-        return way * _LOOKS_PER_TURN < other * self._rows_pace
+        return way * _PASSES_PER_ITERATION < other * self._rows_rate
 
-    def _looks_of_matrix(self, size):
-        return looks_of_matrix(self.problem.X, size)
+    def _passes_of_matrix(self, size):
+        return passes_of_matrix(self.problem.X, size)
 
     def _n_epochs(self):
-        """Return how many epochs on rows the next turn would have."""
-        left = _MARGIN * _EPOCHS_PER_TURN * self._turns_left
-        if self._last_visited_rows and left <= _MOST_EPOCHS:
+        """Return how many epochs on rows the next outer iteration would have."""
+        left = _MARGIN * _EPOCHS_PER_ITERATION * self._iterations_left
+        if self._last_stepped_on_rows and left <= _MOST_EPOCHS:
             return max(1, int(np.ceil(left)))
-        return _EPOCHS_PER_TURN
+        return _EPOCHS_PER_ITERATION
 
-    def _visit_rows(self, n_epochs):
+    def _step_on_rows(self, n_epochs):
         """Take steps on all rows; return whether that leads to better weights."""
         self._polished = self._tries_rows = False
         if self._row_steps is None:
@@ -367,14 +373,14 @@ class SVRG:
                 self.problem,
                 self._coef,
                 self._intercept,
-                None if at_zero else self._view,
+                None if at_zero else self._evaluation,
                 self._norms,
                 self._shuffle,
                 self._generator,
             )
         for _ in range(n_epochs):
             coef, intercept = self._row_steps.epoch()
-        return self._accept(coef, intercept, self._look(coef, intercept))
+        return self._accept(coef, intercept, self._evaluate(coef, intercept))
 
     @property
     def _rotates(self):
@@ -390,81 +396,83 @@ class SVRG:
     def _is_sparse(self):
         return isinstance(self.problem.X, CSR)
 
-    def _run_newton(self, wanted, size, target):
-        """Run Newton's method on a part; return whether that leads to better weights."""
+    def _run_newton(self, scores, size, target):
+        """Run Newton's method; return whether that leads to better weights."""
         explicit = size <= self._largest_matrix or self._rotates
         self._row_steps = None
-        self._polished = is_exact(self._view)
-        view = None
+        self._polished = is_exact(self._evaluation)
+        evaluation = None
         if self._rotates:
             self._rotation = self._rotation or Rotation(self.problem)
-            part = self._rotation
-        elif size >= _NEARLY_ALL * len(wanted) or len(wanted) <= _FEW_FEATURES:
+            subproblem = self._rotation
+        elif size >= _NEARLY_ALL * len(scores) or len(scores) <= _FEW_FEATURES:
             newton = self._newton_on_all(explicit)
             self._run(newton, target)
             self._polished = target == 0.0  # it went on until nothing helped
-            return self._accept(newton.coef, newton.intercept, newton.view)
+            return self._accept(newton.coef, newton.intercept, newton.evaluation)
         else:
-            part = self._take(np.sort(np.argpartition(-wanted, size)[:size]))
-            view = part.view(self._view, self._coef)
-        coef = part.restrict(self._coef)
+            subproblem = self._take(np.sort(np.argpartition(-scores, size)[:size]))
+            evaluation = subproblem.evaluation(self._evaluation, self._coef)
+        coef = subproblem.restrict(self._coef)
         here = coef, self._intercept
-        newton = Newton(part.problem, *here, explicit, view, self._pace)
-        first_gap = newton.view.certificate.distance
-        share = n_values(part.problem.X) / max(n_values(self.problem.X), 1)
+        newton = Newton(subproblem.problem, *here, explicit, evaluation, self._forcing_term)
+        first_gap = newton.evaluation.certificate.suboptimality
+        share = n_values(subproblem.problem.X) / max(n_values(self.problem.X), 1)
         self._run(newton, max(_OF_TARGET * target, _OF_GAP * share * first_gap))
-        self._pace = newton.pace
-        coef = part.expand(newton.coef)
+        self._forcing_term = newton.forcing_term
+        coef = subproblem.expand(newton.coef)
         if self._rotates:  # its predictions are not exact
-            view = self._look(coef, newton.intercept)
+            evaluation = self._evaluate(coef, newton.intercept)
         else:
-            view = newton.view.of_whole(self.problem, coef, self._feature_curvatures)
-        return self._accept(coef, newton.intercept, view)
+            evaluation = newton.evaluation.of_whole(
+                self.problem, coef, self._feature_curvatures
+            )
+        return self._accept(coef, newton.intercept, evaluation)
 
     def _run(self, newton, target):
         """Run Newton's method; without a penalty, estimates of the gap are too small."""
         if self.problem.is_penalized:
             newton.run(target)
             return
-        gap = self._view.certificate.distance
+        gap = self._evaluation.certificate.suboptimality
         endless = may_be_separated(self.problem) and gap > self._target
         newton.run(_OF_ESTIMATE * target, self._target if endless else 0.0)
 
     def _take(self, columns):
-        """Return a part with some of the features."""
+        """Return a subproblem with some of the features."""
         if self._counts is None:
             self._counts = column_counts(self.problem.X)
         take = functools.partial(take_columns, counts=self._counts)
-        return Columns(self.problem, columns, take)
+        return FeatureSubset(self.problem, columns, take)
 
     def _newton_on_all(self, explicit):
         """Return Newton's method for all features, which goes on with its last matrix."""
         here = self._coef, self._intercept
         if self._newton is None:
-            self._newton = Newton(self.problem, *here, explicit, self._view)
+            self._newton = Newton(self.problem, *here, explicit, self._evaluation)
         else:
-            self._newton.move_to(self.problem, *here, explicit, self._view)
+            self._newton.move_to(self.problem, *here, explicit, self._evaluation)
         return self._newton
 
-    def _tries_products(self, n_wanted):
+    def _tries_products(self, n_candidates):
         many_rows = len(self.problem.rows) >= _MANY_ROWS
-        dear = self._looks_of_matrix(n_wanted) > _TRIAL
+        dear = self._passes_of_matrix(n_candidates) > _TRIAL
         return self._products_serve and many_rows and dear and not self._is_sparse
 
-    def _try_products(self, n_wanted, target):
+    def _try_products(self, n_candidates, target):
         """Do without a matrix what can be done at its price.
 
         Return whether that leads to better weights.
         """
-        newton = Newton(self.problem, self._coef, self._intercept, False, self._view)
-        budget = self._looks_of_matrix(n_wanted)
+        newton = Newton(self.problem, self._coef, self._intercept, False, self._evaluation)
+        budget = self._passes_of_matrix(n_candidates)
         self._products_serve = newton.run_products(target, budget)
         self._tries_rows = not self._products_serve
-        return self._accept(newton.coef, newton.intercept, newton.view)
+        return self._accept(newton.coef, newton.intercept, newton.evaluation)
 
-    def _accept(self, coef, intercept, view):
+    def _accept(self, coef, intercept, evaluation):
         """Go to other weights if they are better; return whether they are."""
-        if not is_better(self.problem, self._coef, self._view, coef, view):
+        if not is_better(self.problem, self._coef, self._evaluation, coef, evaluation):
             return False
-        self._coef, self._intercept, self._view = coef, intercept, view
+        self._coef, self._intercept, self._evaluation = coef, intercept, evaluation
         return True

@@ -23,7 +23,7 @@ from scipy.optimize import linprog
 from skreg.data.matrices import dense_rows, mean_squares
 from skreg.kernels.passes import conjugate_sum, curvature_pass, gradient_pass
 from skreg.losses import CLASSIFICATION_LOSSES, LogLoss
-from skreg.objectives.certificate import look
+from skreg.objectives.certificate import evaluate
 from skreg.solvers.working_set.newton import Newton
 from skreg.solvers.working_set.row_model import (
     is_affordable,
@@ -52,35 +52,48 @@ _LEAST_PART = 1e-14
 def needs_judgement(problem, certificate, target):
     """Return whether the residual of a certificate is not to be trusted, if it matters."""
     unknown = not (problem.is_penalized or certificate.judged)
-    return unknown and certificate.distance <= target
+    return unknown and certificate.suboptimality <= target
 
 
-def judge(problem, coef, intercept, target, view=None, newton=None):
+def judge(problem, coef, intercept, target, evaluation=None, newton=None):
     """Return the certificate of weights with a residual that can be trusted.
 
     It is as small as it takes to be at most `target`. `newton` may hold a matrix of the
     model at these weights.
     """
-    view = look(problem, coef, intercept, None) if view is None else view
+    evaluation = (
+        evaluate(problem, coef, intercept, None) if evaluation is None else evaluation
+    )
     if problem.loss.max_curvature is None:  # slopes are what they are near the weights
-        residual = min(view.certificate.loss, _distance(problem, view, view.slopes))
-        return view.certificate._replace(residual=residual, judged=True)
+        residual = min(
+            evaluation.certificate.loss,
+            _suboptimality(problem, evaluation, evaluation.slopes),
+        )
+        return evaluation.certificate._replace(residual=residual, judged=True)
     log_loss = isinstance(problem.loss, LogLoss)
-    residual, separated = view.certificate.loss, separates(problem, view)  # none is below 0
-    steps = _steps(problem, coef, intercept, view, newton)
+    residual, separated = (
+        evaluation.certificate.loss,
+        separates(problem, evaluation),
+    )  # none is below 0
+    steps = _steps(problem, coef, intercept, evaluation, newton)
     while not separated and (log_loss or residual > target):
         step = next(steps, None)
         if step is None:
             break
-        moves = look(problem, *step, None).raw_predictions
+        moves = evaluate(problem, *step, None).raw_predictions
         if log_loss:
             separated = _recedes(problem.y[problem.rows] * moves)
             if not (separated or np.abs(moves).max() <= _LONGEST_MOVE):
                 continue
-        residual = min(residual, _distance(problem, view, _moved(problem, view, moves)))
+        residual = min(
+            residual,
+            _suboptimality(problem, evaluation, _moved(problem, evaluation, moves)),
+        )
         if residual <= target:
             break
-    return view.certificate._replace(residual=residual, judged=True, separated=separated)
+    return evaluation.certificate._replace(
+        residual=residual, judged=True, separated=separated
+    )
 
 
 def may_be_separated(problem):
@@ -88,10 +101,10 @@ def may_be_separated(problem):
     return isinstance(problem.loss, LogLoss) and not problem.is_penalized
 
 
-def separates(problem, view):
+def separates(problem, evaluation):
     """Return whether there is no minimum because these weights tell classes apart."""
     return may_be_separated(problem) and bool(
-        (problem.y[problem.rows] * view.raw_predictions).min() > 0.0
+        (problem.y[problem.rows] * evaluation.raw_predictions).min() > 0.0
     )
 
 
@@ -119,18 +132,20 @@ def has_direction_of_recession(problem):
     return found.status == 0 and _recedes(margins @ found.x)
 
 
-def _steps(problem, coef, intercept, view, newton):
+def _steps(problem, coef, intercept, evaluation, newton):
     """Yield Newton steps, cheap ones first."""
     affordable = is_affordable(problem)
     if problem.X.shape[0] * problem.n_features > _FEW_VALUES or not affordable:
         if newton is None:
-            newton = Newton(problem, coef, intercept, True, view)
+            newton = Newton(problem, coef, intercept, True, evaluation)
         if problem.n_features <= _LARGEST_MATRIX:
             yield newton.whole_direction()
         else:
             yield newton.direction_by_products(_CG_TOLERANCE, _PRODUCTS)
     if affordable:
-        yield newton_step(problem, coef, view, weighted_curvatures(problem, view))
+        yield newton_step(
+            problem, coef, evaluation, weighted_curvatures(problem, evaluation)
+        )
 
 
 def _recedes(moves):
@@ -139,26 +154,26 @@ def _recedes(moves):
     return bool(largest >= _LONGEST_MOVE and moves.min() >= -_ROUNDING_OF_MOVES * largest)
 
 
-def _moved(problem, view, moves):
+def _moved(problem, evaluation, moves):
     """Return slopes as a Newton step moves them."""
     y, rows, loss = problem.y, problem.rows, problem.loss
     curvatures = np.empty(len(rows))
-    curvature_pass(y, rows, view.raw_predictions, loss, curvatures)
-    slopes = view.slopes + curvatures * moves
+    curvature_pass(y, rows, evaluation.raw_predictions, loss, curvatures)
+    slopes = evaluation.slopes + curvatures * moves
     if type(loss) in CLASSIFICATION_LOSSES.values():  # rounding leads out of the domain
         slopes[slopes * y[rows] > 0.0] = 0.0
     return slopes
 
 
-def _distance(problem, view, slopes):
+def _suboptimality(problem, evaluation, slopes):
     """Return the distance from the bound that slopes give."""
     _, y, sample_weight, rows, loss, *_ = problem
     conjugates = conjugate_sum(y, sample_weight, rows, slopes, 1.0, 1.0, loss)
-    distance = view.certificate.loss + float(conjugates / problem.weight_sum)
-    return max(distance, 0.0) + _price(problem, view, slopes)
+    suboptimality = evaluation.certificate.loss + float(conjugates / problem.weight_sum)
+    return max(suboptimality, 0.0) + _price(problem, evaluation, slopes)
 
 
-def _price(problem, view, slopes):
+def _price(problem, evaluation, slopes):
     """Return what the gradient of slopes is worth where errors are as large as they are."""
     rows = problem.rows
     weights = problem.sample_weight[rows] / problem.weight_sum
@@ -174,7 +189,7 @@ def _price(problem, view, slopes):
         left[:-1] -= left[-1] * means
     excess = np.maximum(np.abs(left[:-1]) - size * np.sqrt(squares), 0.0)
     moving = lengths > 0.0
-    errors = np.abs(view.raw_predictions - problem.y[rows]).max()
+    errors = np.abs(evaluation.raw_predictions - problem.y[rows]).max()
     return float(errors * (left_of_intercept + (excess[moving] / lengths[moving]).sum()))
 
 

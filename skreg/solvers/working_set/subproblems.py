@@ -1,10 +1,10 @@
 """Smaller problems that stand for a whole one.
 
-`Columns` keeps some features and fixes the weights of all others at 0. `Rotation` describes
-few rows of many features by as many features as there are rows, which loses nothing
-without L1: the best weights, or the shortest of them, are a combination of the rows. Both
-own a copy of what they keep, and translate weights there and back. So do the two kinds of
-part that `without_empty_features` returns, which keep all that matters.
+`FeatureSubset` keeps some features and fixes the weights of all others at 0. `Rotation`
+describes few rows of many features by as many features as there are rows, which loses
+nothing without L1: the best weights, or the shortest of them, are a combination of the
+rows. Both own a copy of what they keep, and translate weights there and back. So do the two
+kinds of part that `without_empty_features` returns, which keep all that matters.
 """
 
 from typing import NamedTuple
@@ -38,11 +38,11 @@ def without_empty_features(problem):
     if penalized and isinstance(problem.X, CSR):
         occupied = occupied_columns(problem.X, (1.0 - _MANY_EMPTY) * problem.n_features)
         if occupied is not None:
-            return Columns(problem, occupied, take_occupied_columns)
-    return Whole(problem)
+            return FeatureSubset(problem, occupied, take_occupied_columns)
+    return FullProblem(problem)
 
 
-class Whole(NamedTuple):
+class FullProblem(NamedTuple):
     """All of a problem."""
 
     problem: Problem
@@ -56,7 +56,7 @@ class Whole(NamedTuple):
         return coef
 
 
-class Columns:
+class FeatureSubset:
     """The features `columns`, given in increasing order; `take` is how to get them."""
 
     def __init__(self, problem, columns, take=take_columns):
@@ -68,8 +68,8 @@ class Columns:
         """Return the weights of the features kept."""
         return coef[self._columns]
 
-    def view(self, whole, coef):
-        """Return the `View` of the problem, from that of the whole one at `coef`."""
+    def evaluation(self, whole, coef):
+        """Return the `Evaluation` of the problem, from that of the whole one at `coef`."""
         problem, curvatures = self.problem, feature_curvatures(self.problem)
         return whole.of_columns(self._columns, problem, self.restrict(coef), curvatures)
 

@@ -15,29 +15,29 @@ from scipy import sparse
 from skreg.data.matrices import CSR, checked_row_norms, n_values
 from skreg.kernels.vectors import LANES
 from skreg.losses import HalfSquaredError
-from skreg.objectives.certificate import look
+from skreg.objectives.certificate import evaluate
 from skreg.objectives.problem import null_model
 from skreg.solvers.driver import Solution, run
 from skreg.solvers.path.moments import Moments
 from skreg.solvers.sgd.block import certify_block
 from skreg.solvers.sgd.state import SGDSettings, SGDState
-from skreg.solvers.working_set.parts import without_empty_features
 from skreg.solvers.working_set.row_steps import BlockRowSteps
+from skreg.solvers.working_set.subproblems import without_empty_features
 from skreg.solvers.working_set.svrg import SVRG
 
-# Moments, of sparse rows that are made dense, cost as many looks at dense rows as there are
-# features to twenty, a fit a few.
+# Moments, of sparse rows that are made dense, cost as many passes over dense rows as there
+# are features to twenty, a fit a few.
 _MOST_FEATURES = 1000
 _FEATURES_PER_FIT = 60
 # Fewer penalties, or fewer rows, are not worth a block.
 _FEW_PENALTIES = 4
 _MANY_ROWS = 1000
-# Epochs until a look, the most that may seem needed for another turn, with a margin, and
-# the most turns.
+# Epochs until a pass, the most that may seem needed for another outer iteration, with a
+# margin, and the most outer iterations.
 _EPOCHS = 3
 _MOST_EPOCHS = 6
 _MARGIN = 1.1
-_TURNS = 6
+_ITERATIONS = 6
 # Nearer penalties, in logarithms, tell nothing of those to come.
 _SHORTEST_WAY = 1e-3
 _SETTINGS = SGDSettings(
@@ -51,7 +51,7 @@ _SETTINGS = SGDSettings(
 )
 
 
-class Passed(NamedTuple):
+class PathPoint(NamedTuple):
     """A point that a path has passed."""
 
     penalty: tuple
@@ -71,29 +71,29 @@ class Passed(NamedTuple):
         return self._replace(coef=self.coef.toarray().ravel())
 
 
-def follow(problem, penalties, stopping, generator, moments=None, passed=()):
+def solve_path(problem, penalties, stopping, generator, moments=None, points=()):
     """Yield a `Solution` for each of `penalties`, pairs (l1, l2), one after the other.
 
-    `moments` are those of the rows of the problem, if they are known. `passed` are the last
+    `moments` are those of the rows of the problem, if they are known. `points` are the last
     two points of a path that goes on, or as many as there are.
     """
-    passed = [point.dense() for point in passed]
+    points = [point.dense() for point in points]
     if moments is None and moments_pay(problem, len(penalties)):
         moments = Moments.of(*problem[:4])
     quadratic = None if moments is None else moments.objective(problem.fit_intercept)
     if quadratic is not None:
         # Without a penalty, which comes last, moments tell too little.
         penalized = [penalty for penalty in penalties if any(penalty)]
-        yield from _follow_quadratic(quadratic, penalized, stopping, generator, passed)
-        passed, penalties = (), penalties[len(penalized) :]
+        yield from _solve_by_moments(quadratic, penalized, stopping, generator, points)
+        points, penalties = (), penalties[len(penalized) :]
     if not penalties:
         return
     null = null_model(problem)
     if all(map(any, penalties)):  # features that no row has may be left out from the start
         problem = problem._replace(l1=penalties[0][0], l2=penalties[0][1])
     together = _rows_serve_together(problem, penalties, stopping.tol * null.objective)
-    follow_rows = _follow_together if together else _follow_rows
-    yield from follow_rows(problem, penalties, stopping, null, generator, passed)
+    solve = _solve_in_blocks if together else _solve_in_turn
+    yield from solve(problem, penalties, stopping, null, generator, points)
 
 
 def moments_pay(problem, n_penalties):
@@ -104,33 +104,33 @@ def moments_pay(problem, n_penalties):
     return isinstance(problem.loss, HalfSquaredError) and n_features <= most
 
 
-def _follow_quadratic(quadratic, penalties, stopping, generator, passed):
-    coef = passed[-1].coef if passed else np.zeros(quadratic.n_features)
+def _solve_by_moments(quadratic, penalties, stopping, generator, points):
+    coef = points[-1].coef if points else np.zeros(quadratic.n_features)
     target = stopping.tol * quadratic.null
     for l1, l2 in penalties:
         coef, certificate = quadratic.minimize(l1, l2, coef, target)
         intercept = quadratic.intercept(coef)
         state = SGDState.start(coef, intercept, generator)
-        converged = bool(certificate.distance <= target)
+        converged = bool(certificate.suboptimality <= target)
         yield Solution(coef, intercept, 1, converged, certificate, {}, state, None)
 
 
-def _follow_rows(problem, penalties, stopping, null, generator, passed):
-    start = passed[-1][1:] if passed else (np.zeros(problem.n_features), 0.0)
+def _solve_in_turn(problem, penalties, stopping, null, generator, points):
+    start = points[-1][1:] if points else (np.zeros(problem.n_features), 0.0)
     descent = SVRG(problem, _SETTINGS, SGDState.start(*start, generator))
     for penalty in penalties:
-        descent.turn_to(*penalty)
-        if len(passed) > 1 and penalty[0] > 0.0:
-            way = way_between(*(point.penalty for point in passed), penalty)
-            if way > 0.0:
+        descent.set_penalty(*penalty)
+        if len(points) > 1 and penalty[0] > 0.0:
+            factor = extrapolation_factor(*(point.penalty for point in points), penalty)
+            if factor > 0.0:
                 descent.start(null)
-                descent.try_weights(*extrapolate(*passed, way))
+                descent.try_weights(*extrapolate(*points, factor))
         solution = run(descent, _SETTINGS, stopping, null)
-        passed = [*passed[-1:], Passed(penalty, solution.coef, solution.intercept)]
+        points = [*points[-1:], PathPoint(penalty, solution.coef, solution.intercept)]
         yield solution
 
 
-def way_between(first, second, third):
+def extrapolation_factor(first, second, third):
     """Return the way from the second penalty to the third in units of that before.
 
     It is measured in logarithms, and at most 1: further on, little is known.
@@ -139,15 +139,15 @@ def way_between(first, second, third):
     return min((second - third) / max(first - second, _SHORTEST_WAY), 1.0)
 
 
-def extrapolate(before, last, way):
+def extrapolate(before, last, factor):
     """Return the weights and the intercept on the line through two solutions.
 
     Along a path, weights are nearly linear in the logarithm of the penalty, as long as they
     do not come or go.
     """
-    coef = last.coef + way * (last.coef - before.coef)
+    coef = last.coef + factor * (last.coef - before.coef)
     coef[coef * last.coef <= 0.0] = 0.0
-    return coef, last.intercept + way * (last.intercept - before.intercept)
+    return coef, last.intercept + factor * (last.intercept - before.intercept)
 
 
 def _rows_serve_together(problem, penalties, target):
@@ -157,7 +157,7 @@ def _rows_serve_together(problem, penalties, target):
     return strong and many and isinstance(problem.X, CSR) and 0.0 < target < np.inf
 
 
-def _follow_together(problem, penalties, stopping, null, generator, passed):
+def _solve_in_blocks(problem, penalties, stopping, null, generator, points):
     """Take steps on rows for `LANES` penalties at once, and finish one by one.
 
     Each block starts from the last weights of the one before.
@@ -166,18 +166,18 @@ def _follow_together(problem, penalties, stopping, null, generator, passed):
         without_empty_features(problem),
         checked_row_norms(problem.X, problem.rows),
     )
-    coef, intercept, view = np.zeros(part.problem.n_features), null.intercept, None
-    if passed:
-        coef, intercept = part.restrict(passed[-1].coef), passed[-1].intercept
+    coef, intercept, evaluation = np.zeros(part.problem.n_features), null.intercept, None
+    if points:
+        coef, intercept = part.restrict(points[-1].coef), points[-1].intercept
     target = stopping.tol * null.objective
     for first in range(0, len(penalties), LANES):
         group = penalties[first : first + LANES]
         problems = [part.problem._replace(l1=l1, l2=l2) for l1, l2 in group]
-        if first > 0 or passed:
-            view = look(problems[0], coef, intercept, None)
-        steps = BlockRowSteps(problems, coef, intercept, view, norms, True, generator)
-        n_turns = min(_TURNS, stopping.max_iter)
-        found = _best_of_turns(steps, problems, n_turns, null.objective, target)
+        if first > 0 or points:
+            evaluation = evaluate(problems[0], coef, intercept, None)
+        steps = BlockRowSteps(problems, coef, intercept, evaluation, norms, True, generator)
+        n_iterations = min(_ITERATIONS, stopping.max_iter)
+        found = _best_of_iterations(steps, problems, n_iterations, null.objective, target)
         for (l1, l2), (coef, intercept, certificate, n_iter) in zip(
             group, found, strict=True
         ):
@@ -185,34 +185,34 @@ def _follow_together(problem, penalties, stopping, null, generator, passed):
             solution = Solution(
                 *state.weights(), n_iter, True, certificate, {}, state, None
             )
-            if not certificate.distance <= target:  # NaN is no certificate
+            if not certificate.suboptimality <= target:  # NaN is no certificate
                 descent = SVRG(problem._replace(l1=l1, l2=l2), _SETTINGS, state)
                 solution = run(descent, _SETTINGS, stopping, null)
                 coef, intercept = part.restrict(solution.coef), solution.intercept
             yield solution
 
 
-def _best_of_turns(steps, problems, n_turns, first_gap, target):
-    """Take turns of epochs as long as they are quick; return what each problem has found.
+def _best_of_iterations(steps, problems, n_iterations, first_gap, target):
+    """Take epochs as long as they are quick; return what each problem has found.
 
-    That is the weights, the intercept, the certificate and the number of turns, at most
-    `n_turns`. No problem starts from a gap larger than `first_gap`.
+    That is the weights, the intercept, the certificate and the number of outer iterations,
+    at most `n_iterations`. No problem starts from a gap larger than `first_gap`.
     """
     n_problems = len(problems)
     targets = np.repeat(steps.problem.y[:, np.newaxis], n_problems, axis=1)
     best, last, n_epochs = [None] * n_problems, np.full(n_problems, first_gap), _EPOCHS
-    for turn in range(1, n_turns + 1):
+    for iteration in range(1, n_iterations + 1):
         for _ in range(n_epochs):
             steps.epoch()
         seen = certify_block(problems, targets, steps.coef, steps.intercept, None)
         for m, certificate in enumerate(seen):
             if best[m] is None or not best[m][2].objective <= certificate.objective:
                 coef, intercept = steps.coef[:, m].copy(), float(steps.intercept[m])
-                best[m] = coef, intercept, certificate, turn
-        left = np.array([certificate.distance for _, _, certificate, _ in best])
+                best[m] = coef, intercept, certificate, iteration
+        left = np.array([certificate.suboptimality for _, _, certificate, _ in best])
         falling = (left > target) & (left < last)
-        paces = np.log(last[falling] / left[falling]) / n_epochs
-        needed = _MARGIN * np.log(left[falling] / target) / paces
+        rates = np.log(last[falling] / left[falling]) / n_epochs
+        needed = _MARGIN * np.log(left[falling] / target) / rates
         last, needed = left, needed[needed <= _MOST_EPOCHS]
         if len(needed) == 0:
             break

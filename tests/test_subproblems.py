@@ -6,10 +6,14 @@ from scipy import sparse
 
 from skreg.data.matrices import as_rows
 from skreg.losses import make_loss
-from skreg.objectives.certificate import certify, look
+from skreg.objectives.certificate import certify, evaluate
 from skreg.objectives.problem import Problem
 from skreg.solvers.working_set.newton import Newton
-from skreg.solvers.working_set.parts import Columns, Rotation, without_empty_features
+from skreg.solvers.working_set.subproblems import (
+    FeatureSubset,
+    Rotation,
+    without_empty_features,
+)
 
 
 def make_problem(rng, X, l1=0.0, l2=0.1, name="squared_error"):
@@ -25,7 +29,7 @@ def make_problem(rng, X, l1=0.0, l2=0.1, name="squared_error"):
 def test_columns_are_the_problem_with_zeros_elsewhere(rng, storage):
     X = rng.normal(size=(20, 7)) * (rng.random((20, 7)) < 0.6)
     problem = make_problem(rng, storage(X), l1=0.05)
-    part = Columns(problem, np.array([1, 4, 5]))
+    part = FeatureSubset(problem, np.array([1, 4, 5]))
     w = rng.normal(size=7)
     small = part.restrict(w)
     assert_array_equal(small, w[[1, 4, 5]])
@@ -40,8 +44,10 @@ def test_columns_are_the_problem_with_zeros_elsewhere(rng, storage):
         "squared_error", X, problem.y, whole, 0.3, 0.05, 0.1, problem.sample_weight
     )
     assert_allclose(seen.objective, expected)
-    view = part.view(look(problem, whole, 0.3, None), whole)
-    for one, other in zip(view, look(part.problem, small, 0.3, None), strict=True):
+    evaluation = part.evaluation(evaluate(problem, whole, 0.3, None), whole)
+    for one, other in zip(
+        evaluation, evaluate(part.problem, small, 0.3, None), strict=True
+    ):
         assert_allclose(one, other, rtol=1e-12)
 
 
@@ -71,13 +77,13 @@ def test_empty_features_are_left_out_if_they_are_many(rng):
 def test_views_of_parts_and_wholes_need_no_predictions(rng, storage):
     X = np.where(rng.random((30, 8)) < 0.5, rng.normal(size=(30, 8)), 0.0)
     problem = make_problem(rng, storage(X))
-    part = Columns(problem, np.array([1, 2, 5]))
+    part = FeatureSubset(problem, np.array([1, 2, 5]))
     coef = part.expand(rng.normal(size=3))
-    whole = look(problem, coef, 0.3, None)
-    of_part = look(part.problem, part.restrict(coef), 0.3, None)
+    whole = evaluate(problem, coef, 0.3, None)
+    of_part = evaluate(part.problem, part.restrict(coef), 0.3, None)
     for one, two in (
         (of_part.of_whole(problem, coef, None), whole),
-        (part.view(whole, coef), of_part),
+        (part.evaluation(whole, coef), of_part),
     ):
         assert_allclose(one.certificate, two.certificate, rtol=1e-12)
         for mine, expected in zip(one[1:], two[1:], strict=True):
