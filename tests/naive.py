@@ -51,35 +51,33 @@ def proximal_sgd(X, y, loss, steps, weights, l1, l2, coef=None, intercept=0.0):
         yield w.copy(), b
 
 
-def recent_mean(iterates, fades, notes, units):
-    """Return the mean of recent iterates, the last one included.
+def tail_average(iterates, discounts, updates, units):
+    """Return the mean of the tail of iterates, the last one included.
 
-    `iterates` are rows of weights, the intercept last, after 1, 2, ... steps; after steps
-    in `fades` recent notes become former ones. Where a note goes beyond the mean of the
-    recent ones, seen from the former (the cosine is above 0.7), and is farther from these
-    than three of their standard deviations (if they are four or more), all before it are
-    forgotten.
+    `iterates` are rows of weights, the intercept last, after 1, 2, ... steps; the average
+    takes those at `updates`. After steps in `discounts` the current part of the tail
+    becomes the previous one. Where an iterate lies beyond the mean of the current part,
+    seen from the previous one (the cosine is above 0.7), and is farther from that than
+    three standard deviations (if it has four iterates or more), the tail begins anew.
     """
-    recent, former = [], []
+    current, previous = [], []
     for t, w in enumerate(iterates, start=1):
-        if t in notes:
-            if recent and former:
+        if t in updates:
+            if current and previous:
                 scale = np.append(np.full(len(w) - 1, units[t - 1] ** 0.5), 1.0)
-                last = scale * (w - np.mean(recent, axis=0))
-                before = scale * (np.mean(recent, axis=0) - np.mean(former, axis=0))
+                middle, mean = np.mean(current, axis=0), np.mean(previous, axis=0)
+                last, before = scale * (w - middle), scale * (middle - mean)
                 lengths = np.linalg.norm(last) * np.linalg.norm(before)
                 beyond = last @ before > 0.7 * lengths
-                spread = ((scale * (former - np.mean(former, axis=0))) ** 2).sum() / len(
-                    former
-                )
-                way = np.linalg.norm(last + before)
-                far = way > 3.0 * np.sqrt(spread * (1.0 + 1.0 / len(former)))
-                if beyond and (far or len(former) < 4):
-                    recent, former = [], []
-            (recent if former else former).append(w)
-        if t in fades:
-            recent, former = [], recent
-    return np.mean([*former, *recent, iterates[-1]], axis=0)
+                spread = ((scale * (previous - mean)) ** 2).sum() / len(previous)
+                distance = np.linalg.norm(last + before)
+                far = distance > 3.0 * np.sqrt(spread * (1.0 + 1.0 / len(previous)))
+                if beyond and (far or len(previous) < 4):
+                    current, previous = [], []
+            (current if previous else previous).append(w)
+        if t in discounts:
+            current, previous = [], current
+    return np.mean([*previous, *current, iterates[-1]], axis=0)
 
 
 def adagrad(X, y, loss, eta, weights, l1, l2, decay, coef, fit_intercept):

@@ -71,7 +71,7 @@ def test_storage_is_asked_for_in_few_places():
         "model_selection/coef_path",
         "plotting",
         "solvers/path/solve_path",
-        "solvers/sgd/block",
+        "solvers/sgd/columns",
         "solvers/sgd/state",
         "solvers/working_set/newton",
         "solvers/working_set/subproblems",
@@ -89,7 +89,8 @@ def test_penalties_and_kernels_alone_compute_with_strengths():
         "solvers/path/moments",
         "solvers/sgd/adagrad",
         "solvers/sgd/schedules",
-        "solvers/sgd/steps",
+        "solvers/sgd/sgd",
+        "solvers/sgd/step_sizes",
         "solvers/working_set/newton",
         "solvers/working_set/subproblems",
         "solvers/working_set/quadratic",
@@ -114,6 +115,4 @@ def test_every_module_has_a_test_file():
     ]
     assert places(untested) == {
         "model_selection/folds",
-        "solvers/sgd/schedules",
-        "solvers/sgd/state",
     }

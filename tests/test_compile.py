@@ -68,7 +68,7 @@ def test_edited_formula_misses(warm):
 
 
 @pytest.mark.parametrize(
-    "file", ["plotting.py", "solvers/sgd/steps.py", "model_selection/grids.py"]
+    "file", ["plotting.py", "solvers/sgd/sgd.py", "model_selection/grids.py"]
 )
 def test_other_edits_hit(warm, file):
     folder, coef = warm

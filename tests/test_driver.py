@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 
 import skreg
 from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
-from skreg.solvers.driver import Plateau
 
 # Settings with which plain SGD comes close to the optimum: the step falls only where
 # the objective has not for long.
@@ -331,22 +330,6 @@ def test_adaptive_steps_fall_on_plateaus(offset_problem):
     assert steps[0] == 0.1
     assert_allclose(ratios[ratios != 1], 0.2)
     assert steps[-1] < 0.1
-
-
-def test_plateau():
-    plateau = Plateau(patience=2)
-    assert [plateau.reached(v, 0.1) for v in (5.0, 4.0, 3.95, 3.91, 3.0, 2.99, 2.98)] == [
-        False, False, False, True, False, False, True,
-    ]  # fmt: skip
-
-
-def test_verbose_prints_a_line_per_epoch(offset_problem, capsys):
-    _, X, y = offset_problem
-    SGDRegularizedRegressor(verbose=1, max_iter=3, tol=None).fit(X, y)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
-    assert "objective" in lines[0]
-    assert "non-zeros 15/15" in lines[-1]
 
 
 @pytest.mark.parametrize("loss", ["epsilon_insensitive", "squared_epsilon_insensitive"])

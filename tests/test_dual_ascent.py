@@ -34,7 +34,7 @@ def test_turns_close_the_gap(rng, loss, fit_intercept):
     ascent = DualAscent(problem, SETTINGS, generator_state(0), null, bracket)
     gaps = []
     for _ in range(40):
-        ascent.turn(0.0)
+        ascent.iterate(0.0)
         gaps.append(bracket.certificate.gap)
     assert all(np.diff(gaps) <= 0.0)
     assert gaps[-1] <= 1e-8 * null.objective
@@ -53,6 +53,6 @@ def test_storage_does_not_matter(rng):
         bracket = Bracket(stored, null)
         ascent = DualAscent(stored, SETTINGS, generator_state(0), null, bracket)
         for _ in range(3):
-            ascent.turn(0.0)
+            ascent.iterate(0.0)
         found.append(bracket.coef)
     assert_allclose(*found, rtol=1e-6, atol=1e-9)

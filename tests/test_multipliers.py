@@ -27,7 +27,7 @@ def test_turns_close_the_gap_and_leave_the_targets(rng, loss, strengths):
     method = Multipliers(problem, SETTINGS, state, null, bracket)
     target = 1e-9 * null.objective
     for _ in range(30):
-        method.turn(target)
+        method.iterate(target)
         if bracket.certificate.gap <= target:
             break
     assert bracket.certificate.gap <= target

@@ -9,13 +9,13 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso, Ridge
 from sklearn.preprocessing import StandardScaler
-from skreg.solvers.path.solve_path import extrapolate, extrapolation_factor
 
 import skreg
 from skreg import SGDRegularizedRegressor
 from skreg.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from skreg.model_selection.path import SMOOTH_LOSSES
-from skreg.solvers.driver import Solution
+from skreg.solvers.monitor import Solution
+from skreg.solvers.path.solve_path import extrapolate, extrapolation_factor
 
 STORAGES = [np.asarray, sparse.csr_matrix]
 

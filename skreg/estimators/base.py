@@ -22,13 +22,13 @@ from skreg.penalties.elastic_net import strengths
 from skreg.solvers.driver import (
     LEARNING_RATES,
     SOLVER_OPTIONS,
-    Stopping,
-    divergence,
     minimize,
     solver_for,
     take_epoch,
 )
-from skreg.solvers.sgd.block import split
+from skreg.solvers.messages import divergence
+from skreg.solvers.monitor import Stopping
+from skreg.solvers.sgd.columns import split
 from skreg.solvers.sgd.state import SGDSettings, SGDState
 
 DEFAULT_L1_RATIO = 0.15

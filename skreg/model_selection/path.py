@@ -24,7 +24,7 @@ from skreg.model_selection.grids import (
 )
 from skreg.objectives.certificate import evaluate
 from skreg.objectives.problem import Problem, null_model, without_offset
-from skreg.solvers.driver import Stopping
+from skreg.solvers.monitor import Stopping
 from skreg.solvers.path.solve_path import solve_path
 from skreg.solvers.threads import single_threaded_blas
 

@@ -40,7 +40,7 @@ from skreg.model_selection.path import (
 from skreg.model_selection.routing import SearchRouter
 from skreg.model_selection.scoring import Scorer, mean_loss, scorer_of
 from skreg.penalties.elastic_net import strengths
-from skreg.solvers.driver import Stopping
+from skreg.solvers.monitor import Stopping
 from skreg.solvers.threads import single_threaded_blas
 
 # What the chosen model knows of itself, and the search shows.

@@ -133,9 +133,9 @@ class MeanSlopes:
         return self._mean
 
     def keep(self, models):
-        """Keep the rows of some models."""
+        """Keep the slopes of some models, of which there are several."""
         if self._mean is not None:
-            self._mean = self._mean[models]
+            self._mean = self._mean[models if len(models) > 1 else models[0]]
 
 
 def evaluate(problem, coef, intercept, curvatures):

@@ -9,6 +9,7 @@ import numpy as np
 from skreg.kernels.passes import conjugate_sum, loss_sum
 from skreg.objectives.certificate import certificate_from, evaluate, feature_curvatures
 from skreg.objectives.problem import best_intercept, null_model, without_offset
+from skreg.solvers.descent import Descent
 from skreg.solvers.kinked.dual_ascent import DualAscent
 from skreg.solvers.kinked.multipliers import Multipliers
 from skreg.solvers.sgd.state import SGDState
@@ -99,32 +100,27 @@ class Bracket:
         return float(sizes[:-1] @ (np.abs(coef) + moves) + of_intercept)
 
 
-class KinkedDescent:
+class KinkedDescent(Descent):
     """The descent of one `Problem`: each call of `epoch` is one of a method."""
 
-    adapts = False
-    evaluates = True
-    step_size = np.nan
-
     def __init__(self, problem, settings, state):
-        self.problem = problem
+        self.problems = [problem]
         self._settings = settings
         problem, self._offset = without_offset(problem)
         self._subproblem = without_empty_features(problem)
         self._generator = state.generator
         self._models = state.models
-        self._first = state.weights()
+        (coef,), (intercept,) = state.weights()
+        self._first = coef, intercept
         self._n_iterations = 0
         self._n_stuck = 0
 
-    def start(self, null):
+    def start(self, nulls):
         """Begin with the method that may be the quicker."""
         problem = self._subproblem.problem
         coef, intercept = self._first
         coef, intercept = self._subproblem.restrict(coef), intercept - self._offset
-        if self._offset:
-            null = null_model(problem)
-        self._null = null
+        null = self._null = null_model(problem) if self._offset else nulls[0]
         self._bracket = Bracket(problem, null)
         self._ascends = problem.l2 > 0.0 and not coef.any()
         if self._ascends:
@@ -142,11 +138,11 @@ class KinkedDescent:
 
     def epoch(self, target):
         """Take an outer iteration; a gap of `target` is small enough."""
-        self._target, before = target, self.certify().suboptimality
+        self._target, before = target, self._bracket.certificate.suboptimality
         target *= _OF_TARGET
-        self._method.turn(target)
+        self._method.iterate(target)
         self._n_iterations += 1
-        gains = self.certify().suboptimality < before
+        gains = self._bracket.certificate.suboptimality < before
         self._n_stuck = 0 if gains else self._n_stuck + 1
         if self._ascends and not self._promises(target):
             self._ascends = False
@@ -158,7 +154,7 @@ class KinkedDescent:
         problem = self._subproblem.problem
         n_passes = passes_of_matrix(problem.X, problem.n_features)
         most = min(_MODELS * (1.0 + n_passes), _MOST_EPOCHS)
-        gap, first = self.certify().gap, self._null.objective
+        gap, first = self._bracket.certificate.gap, self._null.objective
         n_epochs = self._method.n_epochs
         if gap <= target:
             return True
@@ -167,20 +163,20 @@ class KinkedDescent:
         return n_epochs * np.log(first / target) / np.log(first / gap) < most
 
     def certify(self):
-        """Return the certificate of the weights."""
-        return self._bracket.certificate
+        return [self._bracket.certificate]
 
     def weights(self):
-        """Return the weights and the intercept."""
-        bracket = self._bracket
-        return self._subproblem.expand(bracket.coef), bracket.intercept + self._offset
+        coef = self._subproblem.expand(self._bracket.coef)
+        return coef[np.newaxis], np.array([self._bracket.intercept + self._offset])
 
     @property
     def state(self):
         """The state from which plain steps would go on."""
-        state = SGDState.start(*self.weights(), self._generator, *self._models)
-        state.n_steps = self._n_iterations * len(self.problem.rows)
-        state.has_seen(self.problem)
+        (coef,), (intercept,) = self.weights()
+        state = SGDState.start(coef, intercept, self._generator, *self._models)
+        (problem,) = self.problems
+        state.n_steps = self._n_iterations * len(problem.rows)
+        state.has_seen(problem)
         return state
 
     def ends(self, converged):
@@ -189,9 +185,5 @@ class KinkedDescent:
         The bound lags behind the weights, so a gap in sight of the target says little of
         these.
         """
-        tight = self.certify().suboptimality <= _OF_TARGET * self._target
+        tight = self._bracket.certificate.suboptimality <= _OF_TARGET * self._target
         return (converged and tight) or self._n_stuck >= _PATIENCE
-
-    def reduce_step(self):
-        """Return that there is no step to reduce."""
-        return False

@@ -19,7 +19,7 @@ _EPOCHS_OF_FEW = 10
 
 
 class DualAscent:
-    """Turns of a few epochs each; what they find goes to a `Bracket`."""
+    """Iterations of a few epochs each; what they find goes to a `Bracket`."""
 
     def __init__(self, problem, settings, generator, null, bracket):
         norms = checked_row_norms(problem.X, problem.rows)
@@ -32,7 +32,7 @@ class DualAscent:
         self._bracket = bracket
         self.n_epochs = 0.0  # in visits of all rows, those that certify included
 
-    def turn(self, target):
+    def iterate(self, target):
         """Take some epochs."""
         problem, steps = self._problem, self._steps
         for _ in range(_EPOCHS):

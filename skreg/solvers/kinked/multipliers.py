@@ -29,7 +29,7 @@ _OF_SQUARE = 1e-6
 
 
 class Multipliers:
-    """Steps of the method for a `Problem`, in turns of the solver of smooth ones.
+    """Steps of the method for a `Problem`, in iterations of the solver of smooth ones.
 
     `null` is the `NullModel`. What outer iterations find goes to a `Bracket`.
     """
@@ -41,7 +41,7 @@ class Multipliers:
         self._bracket = bracket
         smooth = problem._replace(**self._smoothed(0.0))
         self._smooth = SVRG(smooth, settings, state, refines=False)
-        self._smooth.start(null)
+        self._smooth.start([null])
         self._see()
 
     def _smoothed(self, multipliers):
@@ -50,7 +50,7 @@ class Multipliers:
         y[rows] -= self._width * multipliers
         return {"y": y, "loss": Smoothed(self._problem.loss, self._width)}
 
-    def turn(self, target):
+    def iterate(self, target):
         """Take an outer iteration of the smooth problem, and the step that it allows."""
         left = self._bracket.certificate.suboptimality
         goal = max(_OF_GAP * left, _OF_TARGET * target)
@@ -58,7 +58,7 @@ class Multipliers:
             goal = _OF_SQUARE * target**2 / self._unit
         self._smooth.epoch(goal)
         self._see()
-        if self._smooth.certify().suboptimality <= goal or self._smooth.ends(False):
+        if self._smooth.certify()[0].suboptimality <= goal or self._smooth.ends(False):
             self._step()
 
     def _step(self):

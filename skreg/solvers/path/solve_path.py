@@ -16,10 +16,11 @@ from skreg.data.matrices import CSR, checked_row_norms, n_values
 from skreg.kernels.vectors import LANES
 from skreg.losses import HalfSquaredError
 from skreg.objectives.certificate import evaluate
+from skreg.objectives.columns import certify_columns
 from skreg.objectives.problem import null_model
-from skreg.solvers.driver import Solution, run
+from skreg.solvers.driver import run
+from skreg.solvers.monitor import Solution
 from skreg.solvers.path.moments import Moments
-from skreg.solvers.sgd.block import certify_block
 from skreg.solvers.sgd.state import SGDSettings, SGDState
 from skreg.solvers.working_set.row_steps import BlockRowSteps
 from skreg.solvers.working_set.subproblems import without_empty_features
@@ -123,9 +124,9 @@ def _solve_in_turn(problem, penalties, stopping, null, generator, points):
         if len(points) > 1 and penalty[0] > 0.0:
             factor = extrapolation_factor(*(point.penalty for point in points), penalty)
             if factor > 0.0:
-                descent.start(null)
+                descent.start([null])
                 descent.try_weights(*extrapolate(*points, factor))
-        solution = run(descent, _SETTINGS, stopping, null)
+        (solution,) = run(descent, _SETTINGS, stopping, [null], [None])
         points = [*points[-1:], PathPoint(penalty, solution.coef, solution.intercept)]
         yield solution
 
@@ -182,12 +183,11 @@ def _solve_in_blocks(problem, penalties, stopping, null, generator, points):
             group, found, strict=True
         ):
             state = SGDState.start(part.expand(coef), intercept, generator)
-            solution = Solution(
-                *state.weights(), n_iter, True, certificate, {}, state, None
-            )
+            weights = part.expand(coef), intercept
+            solution = Solution(*weights, n_iter, True, certificate, {}, state, None)
             if not certificate.suboptimality <= target:  # NaN is no certificate
                 descent = SVRG(problem._replace(l1=l1, l2=l2), _SETTINGS, state)
-                solution = run(descent, _SETTINGS, stopping, null)
+                (solution,) = run(descent, _SETTINGS, stopping, [null], [None])
                 coef, intercept = part.restrict(solution.coef), solution.intercept
             yield solution
 
@@ -204,7 +204,7 @@ def _best_of_iterations(steps, problems, n_iterations, first_gap, target):
     for iteration in range(1, n_iterations + 1):
         for _ in range(n_epochs):
             steps.epoch()
-        seen = certify_block(problems, targets, steps.coef, steps.intercept, None)
+        seen = certify_columns(problems, targets, steps.coef, steps.intercept, None)
         for m, certificate in enumerate(seen):
             if best[m] is None or not best[m][2].objective <= certificate.objective:
                 coef, intercept = steps.coef[:, m].copy(), float(steps.intercept[m])

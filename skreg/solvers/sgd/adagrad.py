@@ -41,7 +41,7 @@ from skreg.kernels.adagrad import (
 )
 from skreg.kernels.epochs import Iterate
 from skreg.losses import CLASSIFICATION_LOSSES
-from skreg.solvers.sgd.steps import SGD
+from skreg.solvers.sgd.sgd import PlainDescent
 
 # The first step of a weight, times its largest feature, in the units of the targets, which
 # are apart by about this many units.
@@ -53,20 +53,18 @@ _STRONGEST = 1e280
 _STRONGEST_GRADIENT = 1e100
 
 
-class AdaGrad(SGD):
+class AdaGrad(PlainDescent):
     """The descent of one `Problem` by AdaGrad steps."""
 
-    _discounts = False  # what a weight of 0 has in store is a sum of gradients, kept whole
-
-    def __init__(self, problem, settings, state):
+    def __init__(self, problems, settings, state):
+        super().__init__(problems, settings, state)
+        problem = self.problem
         if settings.average:
             raise ValueError(
                 "learning_rate='adagrad' has no average. Use average=False, or another "
                 "learning_rate."
             )
-        self._scale_free = settings.eta0 is None
-        plain = settings._replace(schedule="constant", eta0=settings.eta0 or _STEP)
-        super().__init__(problem, plain, state)
+        self._eta0 = settings.eta0 or _STEP
         checked_row_norms(problem.X, problem.rows)
         self._is_regression = type(problem.loss) not in CLASSIFICATION_LOSSES.values()
         most = _STRONGEST_GRADIENT if settings.subgradient else _STRONGEST
@@ -79,10 +77,17 @@ class AdaGrad(SGD):
                 "In mode='subgradient' decoupled decay times the step must be below 1, but "
                 f"it is {self._penalty.decay:.3g}. Lower eta0 or alpha."
             )
+        self._adjust_state()
+        if not self.is_scale_free:
+            self._record_null()
 
     @property
     def is_scale_free(self):
-        return self._scale_free
+        return self.settings.eta0 is None
+
+    @property
+    def step_size(self):
+        return self.state.adagrad.eta
 
     @property
     def plateau(self):
@@ -101,14 +106,13 @@ class AdaGrad(SGD):
         """Take up the weights of another kind of descent."""
         state = self.state
         if state.adagrad is None:
-            coef, intercept = state.weights()
-            accumulators = np.zeros((len(coef) + 1, 4))
-            accumulators[:, DUAL] = np.append(coef, intercept)
+            coefs, intercepts = state.weights()
+            accumulators = np.zeros((self.problem.n_features + 1, 4))
+            accumulators[:, DUAL] = np.append(coefs[0], intercepts[0])
             accumulators[-1, LARGEST] = 1.0
             state.adagrad = AdaGradState(accumulators, 1.0, 0.0, 0.0, 0.0)
-            state.iterate = Iterate(np.zeros(0), 1.0, 0.0, 0.0)
-            state.sums, state.n_averaged = None, 0
-            state.forget_notes()
+            state.iterate = Iterate(np.zeros((0, 1)), *np.zeros((3, 1)))
+            state.sums, state.n_averaged, state.tail = None, 0, None
         if state.strengths != self._strengths:  # what is pending was due to others
             accumulators, eta = state.adagrad.accumulators, state.adagrad.eta
             inverse_steps = accumulators[:-1, INVERSE_STEP]
@@ -120,42 +124,43 @@ class AdaGrad(SGD):
             state.adagrad.accumulators[-1] = 0.0, 0.0, 0.0, 1.0
 
     def epoch(self, target=None):
-        """Visit every row of the problem once."""
-        problem, state = self.problem, self.state
-        sequence = self._order.draw(self.state.generator)
+        state, sequence = self.state, self._order.draw(self.state.generator)
         self._begin(sequence.order[0])
-        for part in self._calls(sequence):
-            weights, *_ = self._weigh(part.order)
+        for first in range(0, len(sequence.order), self._rows_per_call):
+            part = sequence.part(first, first + self._rows_per_call)
+            rows, found = state.rows.add(self.problem, part.order)
+            state.rows = rows.forget_lengths()
             for start, stop, eta in self._pieces(part.order):
                 self._rescale(eta)
-                adagrad = state.adagrad
-                piece = part.part(start, stop)
-                function = (
-                    adagrad_subgradient_epoch
-                    if self.settings.subgradient
-                    else adagrad_epoch
-                )
-                numbers = function(
-                    problem.X,
-                    problem.y,
-                    *piece,
-                    weights[start:stop],
-                    adagrad,
-                    problem.loss,
-                    self._penalty,
-                    self._options(eta, max(0, state.n_tentative - start)),
-                )
-                state.adagrad = AdaGradState(adagrad.accumulators, *numbers, eta)
+                n_tentative = max(0, state.n_tentative - start)
+                weights = found.relative[start:stop]
+                self._take_steps(part.part(start, stop), weights, n_tentative)
             state.n_steps += len(part.order)
-        self._last_step_size = state.adagrad.eta
+
+    def _take_steps(self, sequence, weights, n_tentative):
+        problem, adagrad = self.problem, self.state.adagrad
+        take = adagrad_epoch
+        if self.settings.subgradient:
+            take = adagrad_subgradient_epoch
+        numbers = take(
+            problem.X,
+            problem.y,
+            *sequence,
+            weights,
+            adagrad,
+            problem.loss,
+            self._penalty,
+            self._options(adagrad.eta, n_tentative),
+        )
+        self.state.adagrad = AdaGradState(adagrad.accumulators, *numbers, adagrad.eta)
 
     def _options(self, eta, n_tentative):
         curvature = self.problem.loss.max_curvature
         largest_slope = np.inf
-        if self._scale_free and curvature is not None:
+        if self.is_scale_free and curvature is not None:
             largest_slope = curvature * _WIDTH * eta / _STEP
         numbers = largest_slope, n_tentative, self._least_size(eta, largest_slope)
-        return Options(self._scale_free, self.problem.fit_intercept, *numbers)
+        return Options(self.is_scale_free, self.problem.fit_intercept, *numbers)
 
     def _least_size(self, eta, largest_slope):
         """Return at what size of a feature its gradients are like the penalty's.
@@ -166,7 +171,7 @@ class AdaGrad(SGD):
         slope = largest_slope if np.isfinite(largest_slope) else 1.0
         if loss.slope_bound is not None:
             slope = min(slope, loss.slope_bound)
-        if not self._scale_free or slope == 0.0:
+        if not self.is_scale_free or slope == 0.0:
             return 0.0
         return max(l1 / slope, float(np.sqrt(l2 * eta / slope)))
 
@@ -174,30 +179,23 @@ class AdaGrad(SGD):
         """Start the intercept of a regression at the first target."""
         accumulators = self.state.adagrad.accumulators
         untouched = self.state.n_steps == 0 and not accumulators[:, DUAL].any()
-        free = self._scale_free and self.problem.fit_intercept
+        free = self.is_scale_free and self.problem.fit_intercept
         if untouched and free and self._is_regression:
             accumulators[-1, DUAL] = float(self.problem.y[first_row])
 
     def _pieces(self, order):
         """Cut an order where the targets turn out to be wider: (start, stop, eta)."""
-        if not (self._scale_free and self._is_regression):
+        if not (self.is_scale_free and self._is_regression):
             return [(0, len(order), self._eta0)]
+        from_zero = not self.problem.fit_intercept  # where predictions start
+        targets, widths = self.state.targets.widen(self.problem.y[order], from_zero)
+        self.state.targets = targets
         # Powers of two change seldom. As long as all targets are one, any will do.
-        _, exponents = np.frexp(self._target_widths(order))
+        _, exponents = np.frexp(widths)
         cuts = np.flatnonzero(np.diff(exponents)) + 1
         starts, stops = np.append(0, cuts), np.append(cuts, len(order))
         etas = self._eta0 * np.ldexp(1.0 / _WIDTH, exponents[starts])
         return list(zip(starts.tolist(), stops.tolist(), etas.tolist(), strict=True))
-
-    def _target_widths(self, order):
-        """Return at each row how far apart the targets so far are."""
-        y, seen = self.problem.y[order], self.state.target_range
-        if not self.problem.fit_intercept:  # predictions start at 0
-            seen[:] = min(seen[0], 0.0), max(seen[1], 0.0)
-        low = np.minimum(seen[0], np.minimum.accumulate(y))
-        high = np.maximum(seen[1], np.maximum.accumulate(y))
-        seen[:] = low[-1], high[-1]
-        return high - low
 
     def _rescale(self, eta):
         """Change all steps, and no weight."""

@@ -1,22 +1,35 @@
 """The state of plain steps: what is carried from epoch to epoch and from call to call."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 
-from skreg.data.matrices import row_norms_squared
+from skreg.kernels.adagrad import AdaGradState
 from skreg.kernels.epochs import Iterate, Strengths, Sums
 from skreg.kernels.passes import constant_pass
 from skreg.kernels.rows import discount, settle
-from skreg.solvers.sgd.average import Notes, mean_of, no_notes, noted
+from skreg.kernels.vectors import (
+    aligned_copy,
+    aligned_empty,
+    aligned_zeros,
+    padded,
+    settle_each,
+    settle_rows,
+)
+from skreg.solvers.sgd.average import TailAverage
+from skreg.solvers.sgd.statistics import (
+    NO_ROWS,
+    NO_TARGETS,
+    RowStatistics,
+    TargetStatistics,
+)
 
 _FEATURES_AT_A_TIME = 1 << 14
 # Weights that began at 0 are out of scale for no more steps than these.
 _TENTATIVE = 100
-# Of many rows, about so many tell how long they are.
-_MEASURED_ROWS = 1000
 
 
 class SGDSettings(NamedTuple):
@@ -32,128 +45,131 @@ class SGDSettings(NamedTuple):
     decoupled: bool = False  # whether L2 shrinks all weights alike
 
 
-# The parts of a state that begin with an element, `coef`, for each weight.
-WITH_WEIGHTS = ("iterate", "sums", "notes", "former_notes")
-
-
 @dataclass
 class SGDState:
-    """All that a descent needs to go on later, in plain numbers and arrays."""
+    """All that a descent needs to go on later, in plain numbers and arrays.
+
+    Models that are in step share a state, see `skreg.solvers.sgd.columns`. Each has a
+    column in what has weights: a matrix with a row for each feature, and in arrays beside
+    it. Several columns are followed by some of zeros.
+    """
 
     iterate: Iterate
     generator: np.ndarray
+    models: tuple = (0,)  # the indices of the models among those of an estimator
     n_steps: int = 0
     plateau_factor: float = 1.0
-    n_weighed: int = 0  # rows that the sums below are over
-    first_weight: float = 0.0
-    weight_sum: float = 0.0
-    weight_square_sum: float = 0.0
-    length_sum: float = 0.0
-    unmeasured: float = 0.0  # the part of `weight_sum` that `length_sum` leaves out
-    target_weight: float = 0.0  # what the next two sums are over
-    target_sum: float = 0.0
-    deviation_sum: float = 0.0
-    target_range: np.ndarray = field(default_factory=lambda: np.array([np.inf, -np.inf]))
-    from_zero: bool = False  # whether all was 0 at the start
-    largest_null: float = 0.0  # objective of no weights, among those of all rows of a call
     longest_step: float = 0.0  # see `SGD._rescaled`
     strengths: Strengths | None = None  # of the steps taken so far
+    from_zero: bool = False  # whether all was 0 at the start
+    largest_null: float = 0.0  # objective of no weights, among those of all rows of a call
+    rows: RowStatistics = NO_ROWS
+    targets: TargetStatistics = NO_TARGETS
     sums: Sums | None = None
     n_averaged: int = 0
-    notes: Notes | None = None  # since thresholds have last faded
-    former_notes: Notes | None = None  # from fade to fade before
-    adagrad: Any = None  # of AdaGrad steps, which have no iterate
-    models: tuple = (0,)  # the places of the models among those of an estimator
+    tail: TailAverage | None = None
+    adagrad: AdaGradState | None = None  # which takes the place of the iterate
 
     @classmethod
     def start(cls, coef, intercept, generator, model=0):
-        """Return the state of a descent from given weights."""
-        coef = np.array(coef, dtype=np.float64)
-        iterate = Iterate(coef, 1.0, 0.0, float(intercept))
-        generator = generator.copy()
-        from_zero = not (coef.any() or intercept)
-        return cls(iterate, generator, from_zero=from_zero, models=(model,))
+        """Return the state of a descent of one model from given weights."""
+        iterate = _iterate_at(np.array(coef, dtype=np.float64)[:, np.newaxis], intercept)
+        from_zero = not (iterate.coef.any() or intercept)
+        return cls(iterate, generator.copy(), (model,), from_zero=from_zero)
+
+    @classmethod
+    def join(cls, states):
+        """Return the state of models that are in step, from those of single models."""
+        first = states[0]
+        if len(states) == 1:
+            return first
+        for state in states:
+            state.leave_adagrad()
+        tail = first.tail
+        if tail is not None:
+            pairs = zip(*(state.tail for state in states), strict=True)
+            tail = TailAverage(*map(_side_by_side, pairs))
+        return replace(
+            first,
+            iterate=_side_by_side([state.iterate for state in states]),
+            sums=first.sums and _side_by_side([state.sums for state in states]),
+            tail=tail,
+            models=tuple(model for state in states for model in state.models),
+            generator=first.generator.copy(),
+        )
+
+    def column(self, m):
+        """Return the state of one model."""
+        if self.n_models == 1:
+            return self
+        columns = self._with(partial(_column, m=m), partial(_column, m=m))
+        return replace(columns, models=self.models[m : m + 1])
+
+    @property
+    def n_models(self):
+        """The number of models."""
+        return len(self.models)
 
     def has_seen(self, problem):
         """Record the scale of rows from which the weights were learned elsewhere.
 
         Steps on further rows then begin in that scale.
         """
-        rows = problem.rows
-        y, weights = problem.y[rows], problem.sample_weight[rows]
-        every = max(1, len(rows) // _MEASURED_ROWS)
-        lengths = np.sqrt(row_norms_squared(problem.X, rows[::every]))
-        some = weights[::every]
-        self.n_weighed = len(rows)
-        self.first_weight = float(weights.max())  # others could be too small to divide by
-        total, squares = weights.sum(), (weights / self.first_weight) ** 2
-        self.weight_square_sum = float(squares.sum())
-        self.weight_sum = self.target_weight = float(total / self.first_weight)
-        self.length_sum = float(self.weight_sum * (some @ lengths / some.sum()))
-        mean = weights @ y / total if problem.fit_intercept else 0.0
-        self.target_sum = float(self.weight_sum * mean)
-        deviation = weights @ np.abs(y - mean) / total
-        self.deviation_sum = float(self.weight_sum * deviation)
-        self.target_range[:] = y.min(), y.max()
-        self.has_null(problem)
+        y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
+        self.rows = RowStatistics.of(problem, weights)
+        self.targets = TargetStatistics.of(y, weights, problem.fit_intercept)
+        self.has_null(y, weights, problem.loss)
         self.from_zero = False
 
-    def has_null(self, problem):
-        """Record the objective without weights."""
-        y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
-        total, _ = constant_pass(y, weights, 0.0, problem.loss)
+    def has_null(self, y, weights, loss):
+        """Record the objective without weights, of weighted targets."""
+        total, _ = constant_pass(y, weights, 0.0, loss)
         self.largest_null = max(self.largest_null, float(total / weights.sum()))
 
     def leave_adagrad(self):
         """Go on with plain steps from where AdaGrad steps have led."""
         if self.adagrad is not None:
             coef, intercept = self.adagrad.weights()
-            self.iterate, self.adagrad = Iterate(coef, 1.0, 0.0, intercept), None
+            self.iterate, self.adagrad = _iterate_at(coef[:, np.newaxis], intercept), None
 
     def moved_to(self, coef, intercept):
-        """Return the state at other weights; the clock is the same."""
-        iterate = Iterate(np.array(coef, dtype=np.float64), 1.0, 0.0, float(intercept))
+        """Return the state of one model at other weights; the clock is the same."""
+        coef = np.array(coef, dtype=np.float64)[:, np.newaxis]
         return replace(
-            self, iterate=iterate, sums=None, n_averaged=0, notes=None, former_notes=None,
+            self, iterate=_iterate_at(coef, intercept), sums=None, n_averaged=0, tail=None,
             adagrad=None, from_zero=False,
         )  # fmt: skip
 
     def sparse(self):
         """Return the state with sparse arrays, which are smaller if most are 0."""
-        return self._with(sparse.csr_matrix, sparse.csr_matrix)
+        state = self._with(_sparse, _sparse)
+        if self.adagrad is not None:
+            accumulators = sparse.csc_matrix(self.adagrad.accumulators)
+            state.adagrad = self.adagrad._replace(accumulators=accumulators)
+        return state
 
     def dense(self):
         """Return the state, able to go on, with copies of the arrays that will change."""
-        return self._with(lambda array: self._copy(self._to_dense(array)), self._to_dense)
-
-    def _with(self, change, change_notes):
-        changed = {
-            "generator": self.generator.copy(),
-            "target_range": self.target_range.copy(),
-        }
-        for name in WITH_WEIGHTS:
-            part = getattr(self, name)
-            if part is not None:
-                function = change_notes if isinstance(part, Notes) else change
-                changed[name] = part._replace(coef=function(part.coef))
+        state = self._with(_dense_copy, _dense)
         if self.adagrad is not None:
-            accumulators = change(self.adagrad.accumulators)
-            changed["adagrad"] = self.adagrad._replace(accumulators=accumulators)
-        return replace(self, **changed)
+            accumulators = _dense_array(self.adagrad.accumulators).copy()
+            state.adagrad = self.adagrad._replace(accumulators=accumulators)
+        return state
+
+    def _with(self, change, change_tail):
+        """Return a state whose parts that have weights are changed."""
+        return replace(
+            self,
+            iterate=change(self.iterate),
+            sums=self.sums and change(self.sums),
+            tail=self.tail and TailAverage(*map(change_tail, self.tail)),
+            generator=self.generator.copy(),
+        )
 
     def no_sums(self):
         """Return the sums over no iterate."""
-        return Sums(np.zeros_like(self.iterate.coef), 0.0, 0.0, 0.0)
-
-    @staticmethod
-    def _copy(array):
-        return array.copy()
-
-    @staticmethod
-    def _to_dense(array):
-        if not sparse.issparse(array):
-            return array
-        return array.toarray() if array.shape[0] > 1 else array.toarray().ravel()
+        coef, scale, *_ = self.iterate
+        return Sums(aligned_zeros(coef.shape), *np.zeros((3, len(scale))))
 
     @property
     def n_tentative(self):
@@ -161,65 +177,66 @@ class SGDState:
         return max(0, _TENTATIVE - self.n_steps) if self.from_zero else 0
 
     def weights(self):
-        """Return the weights and the intercept, all that is pending settled."""
-        if self.adagrad is not None:
-            return self.adagrad.weights()
+        """Return a row of weights for each model, and the intercepts.
+
+        All that is pending is settled.
+        """
         shown = self.shown()
-        return self.settled(shown), shown.intercept
+        if self.n_models == 1:
+            return self.settled(shown).T, shown.intercept
+        out = np.empty((self.n_models, len(shown.coef)))
+        settle_rows(shown.coef, shown.scale, shown.threshold, out)
+        return out, shown.intercept[: self.n_models]
 
     def shown(self):
         """Return the iterate that `weights` settles: the last one, or a mean."""
-        if self.notes is not None:
-            coef, intercept = mean_of(self.iterate, self.notes, self.former_notes)
-            none = 0.0 * self.iterate.threshold
-            return Iterate(coef, 1.0 + none, none, intercept)
+        if self.adagrad is not None:
+            coef, intercept = self.adagrad.weights()
+            return _iterate_at(coef[:, np.newaxis], intercept)
+        if self.tail is not None:
+            coef, intercept = self.tail.mean(self.iterate)
+            return _iterate_at(coef, intercept)
         if not self.n_averaged:
             return self.iterate
         coef_sum, scale_sum, threshold_sum, intercept_sum = self.sums
         return Iterate(
             coef_sum + scale_sum * self.iterate.coef,
-            1.0 / self.n_averaged,
+            np.full(len(scale_sum), 1.0 / self.n_averaged),
             threshold_sum,
             intercept_sum / self.n_averaged,
         )
 
-    def note(self, unit):
-        """Note the iterate for the mean that is shown: see `skreg.solvers.sgd.average`."""
-        if self.notes is None:
-            self.notes = self.former_notes = no_notes(self.iterate)
-        notes = self.notes, self.former_notes
-        self.notes, self.former_notes = noted(self.iterate, *notes, unit)
+    def update_tail(self, unit):
+        """Update the tail average: see `skreg.solvers.sgd.average`."""
+        tail = self.tail or TailAverage.begin(self.iterate)
+        self.tail = tail.update(self.iterate, unit)
 
     def drop_intercept(self):
         """Set the intercept to 0."""
-        none = 0.0 * self.iterate.intercept
-        self.iterate = self.iterate._replace(intercept=none)
+        zeros = np.zeros_like(self.iterate.intercept)
+        self.iterate = self.iterate._replace(intercept=zeros)
         if self.sums is not None:
-            self.sums = self.sums._replace(intercept=none)
-        if self.notes is not None:
-            self.notes = self.notes.without_intercept()
-            self.former_notes = self.former_notes.without_intercept()
-
-    def forget_notes(self):
-        """Show the iterate itself."""
-        self.notes = self.former_notes = None
+            self.sums = self.sums._replace(intercept=zeros.copy())
+        if self.tail is not None:
+            self.tail = self.tail.without_intercept()
 
     def settle(self):
-        """Forget what thresholds have left pending at weights of 0, and notes."""
+        """Drop the penalty backlog, and the tail average."""
         if self.sums is not None:
             coef_sum = self.settled(self.shown()) * self.n_averaged
-            none = 0.0 * self.sums.scale
-            self.sums = self.sums._replace(coef=coef_sum, scale=none, threshold=none)
-        self.forget_notes()
-        coef, none = self.settled(self.iterate), 0.0 * self.iterate.threshold
-        self.iterate = self.iterate._replace(coef=coef, scale=1.0 + none, threshold=none)
+            zeros = np.zeros((2, len(self.sums.scale)))
+            sums = self.sums._replace(coef=coef_sum, scale=zeros[0], threshold=zeros[1])
+            self.sums = sums
+        self.tail = None
+        coef = self.settled(self.iterate)
+        self.iterate = _iterate_at(coef, self.iterate.intercept)
 
-    def discount(self, factor):
-        """Keep this part of what the threshold has in store at weights of 0.
+    def discount_backlog(self, factor):
+        """Keep this part of the penalty backlog of weights of 0.
 
         The weights stay the same, and so do the sums over iterates. Those that overflow are
-        for others to see. Many features take no memory of their size. Notes from before the
-        last time are forgotten.
+        for others to see. Many features take no memory of their size. The current part of
+        the tail average becomes the previous one.
         """
         (coef, _, threshold, _), sums = self.iterate, self.sums
         if sums is not None:  # a part of the sums is still in the raw weights
@@ -227,13 +244,62 @@ class SGDState:
                 part = slice(start, start + _FEATURES_AT_A_TIME)
                 with np.errstate(over="ignore", invalid="ignore"):
                     sums.coef[part] += sums.scale * coef[part]
-            self.sums = sums._replace(scale=0.0 * sums.scale)
-        discount(coef.reshape(len(coef), -1), np.atleast_1d(threshold), factor)
+            self.sums = sums._replace(scale=np.zeros_like(sums.scale))
+        discount(coef, threshold, factor)
         self.iterate = self.iterate._replace(threshold=factor * threshold)
-        if self.notes is not None:
-            self.notes, self.former_notes = no_notes(self.iterate), self.notes
+        if self.tail is not None:
+            self.tail = self.tail.advance(self.iterate)
 
-    @staticmethod
-    def settled(iterate):
+    def settled(self, iterate):
         """Return the weights of an iterate, all that is pending settled."""
-        return settle(iterate.coef, iterate.scale, iterate.threshold)
+        coef, scale, threshold, _ = iterate
+        if self.n_models == 1:
+            if scale[0] == 1.0 and threshold[0] == 0.0:
+                return coef.copy() if coef is self.iterate.coef else coef
+            weights = settle(coef.ravel(), float(scale[0]), float(threshold[0]))
+            return weights[:, np.newaxis]
+        out = aligned_empty(coef.shape)
+        settle_each(coef, scale, threshold, out)
+        return out
+
+
+def _iterate_at(coef, intercept):
+    """Return an iterate without anything pending."""
+    intercept = np.array(intercept, dtype=np.float64, ndmin=1)
+    n_models = len(intercept)
+    return Iterate(coef, np.ones(n_models), np.zeros(n_models), intercept)
+
+
+def _side_by_side(parts):
+    """Return what has weights with columns from several parts, padded."""
+    coefs, *numbers = zip(*parts, strict=True)
+    n_spare = padded(len(parts)) - len(parts)
+    block = aligned_zeros((len(coefs[0]), len(parts) + n_spare))
+    for m, coef in enumerate(coefs):
+        block[:, m] = coef[:, 0]
+    rows = (np.pad(np.concatenate(row), (0, n_spare), mode="edge") for row in numbers)
+    return type(parts[0])(block, *rows)
+
+
+def _column(part, m):
+    coef, *numbers = part
+    return type(part)(coef[:, [m]], *(row[[m]] for row in numbers))
+
+
+def _sparse(part):
+    return part._replace(coef=sparse.csc_matrix(part.coef))
+
+
+def _dense(part):
+    return part._replace(coef=_dense_array(part.coef))
+
+
+def _dense_copy(part):
+    coef, *numbers = part
+    coef = _dense_array(coef)
+    coef = coef.copy() if coef.shape[1] == 1 else aligned_copy(coef)
+    return type(part)(coef, *(row.copy() for row in numbers))
+
+
+def _dense_array(array):
+    return array.toarray(order="C") if sparse.issparse(array) else array

@@ -31,6 +31,7 @@ from skreg.objectives.certificate import evaluate, feature_curvatures
 from skreg.objectives.optimality import is_better, is_exact
 from skreg.objectives.problem import null_model, without_offset
 from skreg.penalties.elastic_net import kkt_violation
+from skreg.solvers.descent import Descent
 from skreg.solvers.sgd.state import SGDState
 from skreg.solvers.working_set.conjugate import FIRST_FORCING_TERM
 from skreg.solvers.working_set.newton import MATRIX_SPEED, Newton
@@ -100,12 +101,8 @@ def passes_of_matrix(X, size):
     return size / _SPARSE_SPEED + size**3 / (_FACTOR_SPEED * values)
 
 
-class SVRG:
+class SVRG(Descent):
     """The descent of one `Problem`: each call of `epoch` is an outer iteration."""
-
-    adapts = False  # steps need no schedule
-    evaluates = True  # each epoch ends with an evaluation
-    step_size = np.nan
 
     @staticmethod
     def obstacle(settings):
@@ -128,7 +125,7 @@ class SVRG:
         self._refines = refines and n_values(problem.X) < _FEW_VALUES
         self._evaluation = None
         self._newton = None
-        coef, self._intercept = state.weights()
+        (coef,), (self._intercept,) = state.weights()
         self._coef = self._subproblem.restrict(coef)
         self._untouched = not (coef.any() or self._intercept)
         self._intercept = self._intercept - self._offset if problem.fit_intercept else 0.0
@@ -179,20 +176,24 @@ class SVRG:
         self._accept(coef, intercept, self._evaluate(coef, intercept))
 
     @property
+    def problems(self):
+        return [self.problem]
+
+    @property
     def state(self):
         """The state from which plain steps would go on."""
-        state = SGDState.start(*self.weights(), self._generator, *self._models)
+        (coef,), (intercept,) = self.weights()
+        state = SGDState.start(coef, intercept, self._generator, *self._models)
         state.n_steps = self._n_iterations * len(self.problem.rows)
         state.has_seen(self._whole)
         return state
 
     def weights(self):
-        """Return the weights and the intercept."""
-        return self._subproblem.expand(self._coef), self._intercept + self._offset
+        coef = self._subproblem.expand(self._coef)
+        return coef[np.newaxis], np.array([self._intercept + self._offset])
 
     def certify(self):
-        """Return the certificate of the weights."""
-        return self._evaluation.certificate
+        return [self._evaluation.certificate]
 
     def current(self):
         """Return the weights of the features that rows have, intercept and `Evaluation`."""
@@ -220,16 +221,12 @@ class SVRG:
         gaps = self._gaps
         return len(gaps) > _PATIENCE and min(gaps) > 0.5 * min(gaps[:-_PATIENCE])
 
-    def reduce_step(self):
-        """Return that there is no step to reduce."""
-        return False
-
-    def start(self, null):
+    def start(self, nulls):
         """Evaluate the first weights; weights of 0 begin with the best intercept."""
         if self._evaluation is not None:
             return
         if self.problem.fit_intercept and self._untouched:
-            self._intercept = null.intercept
+            self._intercept = nulls[0].intercept
             if self._offset:
                 self._intercept = null_model(self.problem).intercept
         self._evaluation = self._evaluate(self._coef, self._intercept)

@@ -13,7 +13,7 @@ from sklearn.linear_model import Lasso
 import skreg
 from skreg import SGDRegularizedClassifier, SGDRegularizedRegressor
 from skreg.losses import CLASSIFICATION_LOSSES, make_loss
-from skreg.solvers.sgd.block import split
+from skreg.solvers.sgd.columns import split
 from skreg.solvers.sgd.schedules import SCHEDULES, ScheduleParameters, optimal_offset
 
 IN_ORDER = {"shuffle": False, "tol": None}
@@ -136,7 +136,7 @@ def test_default_steps_find_small_weights(noise):
 
 @pytest.mark.parametrize("kind", ["dense", "CSR", "classes"])
 @pytest.mark.parametrize("moves", [False, True])
-def test_weights_shown_are_the_mean_of_recent_iterates(rng, kind, moves):
+def test_weights_shown_are_the_tail_average(rng, kind, moves):
     n, scale = 600, np.array([1.0, 3.0, 1.0, 0.3, 1.0, 1.0])
     X = rng.standard_normal((n, 6)) * scale
     y = X @ [1.0, -1.0, 0.02, 0.0, 0.0, 0.0] + rng.standard_normal(n)
@@ -148,10 +148,10 @@ def test_weights_shown_are_the_mean_of_recent_iterates(rng, kind, moves):
     if kind == "classes":
         y, options = np.digitize(y, [-1.0, 1.0]), {"classes": [0, 1, 2]}
         model = SGDRegularizedClassifier(penalty="l1", alpha=0.05, shuffle=False)
-    fades, notes = [256, 304, 362, 430, 512], []
-    for first, last in pairwise([*fades, 608]):
+    discounts, updates = [256, 304, 362, 430, 512], []
+    for first, last in pairwise([*discounts, 608]):
         interval = max(last // 64, 6)
-        notes += [t for t in range(first + 1, last + 1) if t % interval == 0]
+        updates += [t for t in range(first + 1, last + 1) if t % interval == 0]
     iterates = []
     for i in range(n):
         model.partial_fit(X[i : i + 1], y[i : i + 1], **options)
@@ -160,7 +160,7 @@ def test_weights_shown_are_the_mean_of_recent_iterates(rng, kind, moves):
         iterates.append(np.array(weights))
         shown = np.column_stack([np.atleast_2d(model.coef_), np.ravel(model.intercept_)])
         expected = [
-            naive.recent_mean(part, fades, notes, units**2 / 6)
+            naive.tail_average(part, discounts, updates, units**2 / 6)
             for part in np.stack(iterates, axis=1)
         ]
         assert_allclose(shown, expected, rtol=1e-11, atol=1e-15)
