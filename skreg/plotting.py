@@ -106,9 +106,9 @@ class RegularizationPathDisplay:
         against : {"alpha", "l1_norm"}, default="alpha"
             What the horizontal axis shows.
         output : label, default=None
-            The class whose path to draw, if there are more than two.
+            The class, or the column of y, whose path to draw, if there are several paths.
         **kwargs : dict
-            PathPoint to ``Axes.plot``.
+            Passed to ``Axes.plot``.
 
         Returns
         -------
@@ -118,18 +118,19 @@ class RegularizationPathDisplay:
         Raises
         ------
         ValueError
-            If `output` is missing or not a class, or the search has kept no path.
+            If `output` is missing or unknown, or the search has kept no path.
         """
         estimator, feature_names = _search_and_names(estimator)
         if not hasattr(estimator, "coef_path_"):
             raise ValueError("The search has kept no path; set store_path='auto'.")
         coefs = estimator.coef_path_
-        if len(getattr(estimator, "classes_", [])) > 2:
-            places = np.flatnonzero(estimator.classes_ == output)
+        if len(estimator.intercept_) > 1:
+            labels = getattr(estimator, "classes_", np.arange(len(coefs)))
+            places = np.flatnonzero(labels == output)
             if not len(places):
                 raise ValueError(
-                    f"output must be one of the classes {estimator.classes_.tolist()}, not "
-                    f"{output!r}: each has a path of its own."
+                    f"output must be one of {labels.tolist()}, the classes or the columns "
+                    f"of y, not {output!r}: each has a path of its own."
                 )
             coefs = coefs[places[0]]
         display = cls(
@@ -155,13 +156,22 @@ class RegularizationPathDisplay:
         feature_names : array-like of shape (n_features,), default=None
             Names for the legend, or None for no legend.
         **kwargs : dict
-            PathPoint to ``Axes.plot``.
+            Passed to ``Axes.plot``.
 
         Returns
         -------
         RegularizationPathDisplay
             The drawn display.
+
+        Raises
+        ------
+        ValueError
+            If the path has several targets.
         """
+        if path.coefs.ndim > 2:
+            raise ValueError(
+                f"The path has {len(path.coefs)} targets. Draw that of one column of y."
+            )
         display = cls(alphas=path.alphas, coefs=path.coefs, feature_names=feature_names)
         return display.plot(ax=ax, against=against, **kwargs)
 
@@ -175,7 +185,7 @@ class RegularizationPathDisplay:
         against : {"alpha", "l1_norm"}, default="alpha"
             What the horizontal axis shows.
         **kwargs : dict
-            PathPoint to ``Axes.plot``.
+            Passed to ``Axes.plot``.
 
         Returns
         -------
@@ -288,7 +298,7 @@ class CVCurveDisplay:
         ax : matplotlib Axes, default=None
             Where to draw; None means a new figure.
         **kwargs : dict
-            PathPoint to ``Axes.plot``.
+            Passed to ``Axes.plot``.
 
         Returns
         -------
@@ -319,7 +329,7 @@ class CVCurveDisplay:
         ax : matplotlib Axes, default=None
             Where to draw; None means a new figure.
         **kwargs : dict
-            PathPoint to ``Axes.plot``.
+            Passed to ``Axes.plot``.
 
         Returns
         -------

@@ -230,7 +230,7 @@ def test_early_stopping_scores_the_weights_that_are_returned(rng):
             return float(len(seen))
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("skreg.estimators.regressor._r2_on", lambda *args, s=score: s)
+            patch.setattr("skreg.estimators.regressor._r2_on", lambda *args, s=score: [s])
             model.fit(X, y)
         assert len(seen) == 5
         assert_array_equal(model.coef_, seen[-1])

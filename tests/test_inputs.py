@@ -146,8 +146,8 @@ BAD_TARGETS = [
     np.where(X[:, 0] > 0, np.nan, LABELS),
     np.where(X[:, 0] > 0, None, LABELS),
     pd.Series(LABELS, dtype="Int64").where(X[:, 0] > 0),
-    np.c_[LABELS, LABELS],
-    np.c_[LABELS, LABELS].tolist(),
+    np.zeros((40, 2, 2)),
+    np.zeros((40, 2, 2)).tolist(),
     LABELS[:-1],
 ]
 
@@ -174,11 +174,13 @@ def test_text_is_no_target(door):
             door(X, y)
 
 
-def test_several_targets_ask_for_a_wrapper():
-    with pytest.raises(ValueError, match="MultiOutputRegressor"):
-        REGRESSIONS["fit"](X, np.c_[Y, Y])
-    with pytest.raises(ValueError, match=r"MultiOutputClassifier.*OneVsRestClassifier"):
-        CLASSIFICATIONS["fit"](X, np.c_[LABELS, LABELS])
+def test_several_labels_ask_for_a_wrapper():
+    for door in CLASSIFICATIONS.values():
+        with pytest.raises(ValueError, match=r"MultiOutputClassifier.*OneVsRestClassifier"):
+            door(X, np.c_[LABELS, LABELS])
+    for door in [*VALIDATIONS.values(), *LABELED_VALIDATIONS.values()]:
+        with pytest.raises(ValueError, match="y_val"):
+            door(X, np.c_[LABELS, LABELS])
     with pytest.raises(ValueError, match="y is a sparse matrix"):
         REGRESSIONS["fit"](X, sparse.csr_matrix(Y[:, np.newaxis]))
 

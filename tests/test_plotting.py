@@ -114,7 +114,7 @@ def test_each_class_has_a_path(data):
     assert CVCurveDisplay.from_estimator(model).ax_.get_ylabel() == "minus the mean loss"
     model.set_params(scoring="accuracy").fit(X, labels)
     assert CVCurveDisplay.from_estimator(model).ax_.get_ylabel() == "accuracy"
-    with pytest.raises(ValueError, match="output must be one of the classes"):
+    with pytest.raises(ValueError, match="output must be one of"):
         RegularizationPathDisplay.from_estimator(model)
 
 

@@ -21,7 +21,6 @@ FORMAT = {
     "order": "C",
     "ensure_all_finite": False,  # `check_finite` looks, whatever ``assume_finite`` says
 }
-_ONE_TARGET = "wrap the estimator in sklearn.multioutput.MultiOutputRegressor"
 _ONE_LABEL = (
     "wrap the estimator in sklearn.multioutput.MultiOutputClassifier or, for columns of 0 "
     "and 1, in sklearn.multiclass.OneVsRestClassifier"
@@ -45,19 +44,36 @@ def check_labeled_data(X, y):
     return X, y
 
 
-def check_held_out(estimator, X_val, y_val, *, numeric):
-    """Return rows to validate on, and their targets or labels."""
+def check_held_out(estimator, X_val, y_val, y, *, numeric):
+    """Return rows to validate on, and their targets or labels, as many as `y` has."""
     X_val = check_rows(estimator, X_val, reset=False, name="X_val")
     if numeric:
         y_val = _check_targets(y_val, "y_val")
     else:
         y_val = column_or_1d(as_labels(y_val, "y_val"))
     _check_lengths(X_val, y_val, "X_val", "y_val")
+    if y_val.shape[1:] != y.shape[1:]:
+        raise ValueError(
+            f"y_val has shape {y_val.shape}, but y has {y.shape}. Pass as many targets."
+        )
     return X_val, y_val
 
 
 def _check_targets(y, name):
-    return column_or_1d(as_targets(y, name)).astype(np.float64, copy=False)
+    if y is None:
+        raise ValueError(f"{name} must be given, not None.")
+    return _float_targets(as_targets(y, name))
+
+
+def _float_targets(y):
+    """Return numbers as float64; a single column is as good as a vector."""
+    y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
+    return y.astype(np.float64, copy=False)
+
+
+def columns_of(y):
+    """Return the targets of each output, contiguous."""
+    return list(np.ascontiguousarray(y.T)) if y.ndim == 2 else [y]
 
 
 def _check_matrix(X):
@@ -79,9 +95,11 @@ def check_rows_and_targets(estimator, X, y, *, reset):
     """Return the rows and the numeric targets of a regression."""
     given, X, y = X, _as_matrix(X, "X"), as_targets(y, "y")
     _check_lengths(X, y)
-    X, y = validate_data(estimator, X, y, reset=reset, y_numeric=True, **FORMAT)
+    X, y = validate_data(
+        estimator, X, y, reset=reset, y_numeric=True, multi_output=True, **FORMAT
+    )
     check_finite(X, "X", given)
-    return X, y.astype(np.float64, copy=False)
+    return X, _float_targets(y)
 
 
 def check_rows_and_labels(estimator, X, y, *, reset):
@@ -105,11 +123,18 @@ def _as_matrix(X, name):
 
 
 def as_targets(y, name):
-    """Return numbers to predict, one for each row; None is for scikit-learn to refuse."""
+    """Return numbers to predict, for each row one or as many as there are outputs.
+
+    None is for scikit-learn to refuse.
+    """
     if y is None:
         return y
     y = as_numbers(y, name)
-    _check_one_column(y, name, _ONE_TARGET)
+    if y.ndim > 2 or (y.ndim == 2 and y.shape[1] == 0):
+        raise ValueError(
+            f"{name} should be a 1d array, or a 2d array with a column for each target, "
+            f"not of shape {y.shape}."
+        )
     check_finite(y, name)
     return y
 
@@ -119,7 +144,11 @@ def as_labels(y, name):
     if y is None:
         return y
     given, y = y, as_array(y, name)
-    _check_one_column(y, name, _ONE_LABEL)
+    if y.ndim > 1 and (y.ndim > 2 or y.shape[1] > 1):
+        raise ValueError(
+            f"{name} should be a 1d array, got an array of shape {y.shape} instead. For "
+            f"several targets {_ONE_LABEL}."
+        )
     if y.dtype.kind in "MmcV":
         raise ValueError(
             f"{name} holds {y.dtype}, which is no type of labels. Convert it with "
@@ -160,14 +189,6 @@ def _check_lengths(X, y, X_name="X", y_name="y"):
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: {X_name} has "
             f"{X.shape[0]}, {y_name} has {y.shape[0]}."
-        )
-
-
-def _check_one_column(y, name, advice):
-    if y.ndim > 1 and (y.ndim > 2 or y.shape[1] > 1):
-        raise ValueError(
-            f"{name} should be a 1d array, got an array of shape {y.shape} instead. For "
-            f"several targets {advice}."
         )
 
 

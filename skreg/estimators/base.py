@@ -13,10 +13,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skreg.data.inputs import check_held_out, check_rows
+from skreg.data.matrices import as_rows
 from skreg.data.numbers import as_numbers
 from skreg.data.order import generator_state
 from skreg.data.storage import as_csr
 from skreg.estimators.hints import PARAMETERS, WithHints
+from skreg.losses import make_loss
 from skreg.objectives.problem import Problem
 from skreg.penalties.elastic_net import strengths
 from skreg.solvers.driver import (
@@ -127,9 +129,14 @@ class SGDRegularizedModel(WithHints):
         tags.input_tags.sparse = True
         return tags
 
-    def _problem(self, rows_of_X, y, sample_weight, rows, loss):
+    def _problems(self, X, targets, sample_weight, rows):
+        """Return the problem of each output."""
         l1, l2 = strengths(self.penalty, self.alpha, self.l1_ratio)
-        return Problem(rows_of_X, y, sample_weight, rows, loss, l1, l2, self.fit_intercept)
+        matrix, loss = as_rows(X), make_loss(self.loss, self.epsilon)
+        return [
+            Problem(matrix, y, sample_weight, rows, loss, l1, l2, self.fit_intercept)
+            for y in targets
+        ]
 
     def _settings(self):
         decoupled = self.weight_decay == "decoupled"
@@ -284,7 +291,7 @@ class SGDRegularizedModel(WithHints):
         """
         rows = np.flatnonzero(weights)
         if any(part is not None for part in given):
-            return rows, self._given_validation(*given, numeric=labels is None)
+            return rows, self._given_validation(*given, y, numeric=labels is None)
         if not self.early_stopping:
             return rows, None
         try:
@@ -305,12 +312,12 @@ class SGDRegularizedModel(WithHints):
         train.sort()  # with shuffle=False rows come in their order
         return train, Validation(X[held_out], y[held_out], weights[held_out])
 
-    def _given_validation(self, X_val, y_val, *, numeric):
+    def _given_validation(self, X_val, y_val, y, *, numeric):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together.")
         if not self.early_stopping:
             raise ValueError("X_val and y_val need early_stopping=True.")
-        X_val, y_val = check_held_out(self, X_val, y_val, numeric=numeric)
+        X_val, y_val = check_held_out(self, X_val, y_val, y, numeric=numeric)
         if numeric and len(y_val) < 2:
             raise ValueError("X_val must have at least two rows, as R2 needs.")
         return Validation(X_val, y_val, np.ones(X_val.shape[0]))
@@ -358,8 +365,7 @@ class SGDRegularizedModel(WithHints):
         self.n_iter_ = n_iter
         self.t_ = 1.0 + max(state.n_steps for state in states)
 
-    @staticmethod
-    def _shape_coef(coef):
+    def _shape_coef(self, coef):
         """Return (n_outputs, n_features) weights in the shape of `coef_`."""
         return coef
 

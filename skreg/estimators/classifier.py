@@ -17,11 +17,10 @@ from skreg.data.inputs import (
     check_weights,
     unknown_labels,
 )
-from skreg.data.matrices import as_rows
 from skreg.data.numbers import as_numbers
 from skreg.estimators.base import DEFAULT_L1_RATIO, SGDRegularizedModel, unchanged_on_error
 from skreg.estimators.hints import LOSSES_OF_LABELS
-from skreg.losses import CLASSIFICATION_LOSSES, make_loss
+from skreg.losses import CLASSIFICATION_LOSSES
 
 
 class if_probabilities:
@@ -511,11 +510,6 @@ class SGDRegularizedClassifier(ClassifierMixin, SGDRegularizedModel):
         y = as_labels(y, "y")
         weights = None if sample_weight is None else check_weights(sample_weight, y)
         return super().score(X, y, weights)
-
-    def _problems(self, X, signs, weights, rows):
-        """Return the problem of each class against all others."""
-        matrix, loss = as_rows(X), make_loss(self.loss)
-        return [self._problem(matrix, sign, weights, rows, loss) for sign in signs]
 
     def _check(self, X, y, sample_weight, *, reset):
         X, y = check_rows_and_labels(self, X, y, reset=reset)

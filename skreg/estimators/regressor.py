@@ -5,11 +5,15 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 
-from skreg.data.inputs import as_targets, check_rows_and_targets, check_weights
-from skreg.data.matrices import as_rows
+from skreg.data.inputs import (
+    as_targets,
+    check_rows_and_targets,
+    check_weights,
+    columns_of,
+)
 from skreg.estimators.base import DEFAULT_L1_RATIO, SGDRegularizedModel, unchanged_on_error
 from skreg.estimators.hints import LOSSES_OF_NUMBERS
-from skreg.losses import REGRESSION_LOSSES, make_loss
+from skreg.losses import REGRESSION_LOSSES
 
 
 class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
@@ -126,21 +130,21 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
 
     Attributes
     ----------
-    coef_ : ndarray of shape (n_features,)
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         Weights.
-    intercept_ : ndarray of shape (1,)
-        Intercept; ``intercept_.item()`` is the number.
+    intercept_ : ndarray of shape (1,) or (n_targets,)
+        Intercepts; of one target, ``intercept_.item()`` is the number.
     n_iter_ : int
         Number of epochs (or turns) run by the last call: 1 after each `partial_fit`. What
         all calls have done is in `t_`.
-    objective_ : float
+    objective_ : float or ndarray of shape (n_targets,)
         Penalized objective at the weights, on the rows learned from.
-    dual_gap_ : float
+    dual_gap_ : float or ndarray of shape (n_targets,)
         How far `objective_` is at most above its minimum; infinite where nothing is
         penalized.
-    converged_ : bool
+    converged_ : bool or ndarray of shape (n_targets,)
         Whether the fit stopped by `tol`.
-    history_ : dict
+    history_ : dict, or a list of them with several targets
         For each epoch: "epoch", "objective", "loss", "penalty", "n_nonzero", "gap",
         "step_size" and "seconds" since the start, as arrays; NaN for epochs not looked at,
         and for the step size of "svrg".
@@ -183,6 +187,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
     """
 
     _hints_of_losses = LOSSES_OF_NUMBERS
+    _n_targets = 0  # the columns of y, 0 for a vector
     _parameter_constraints: dict = {
         **SGDRegularizedModel._parameter_constraints,
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
@@ -257,11 +262,12 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features: numbers only, in every container. C-ordered float64 and float32
             arrays and CSR matrices are neither copied nor changed.
-        y : array-like of shape (n_samples,)
-            Targets: numbers.
-        coef_init : array-like of shape (n_features,), default=None
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets: numbers. Each column has a model of its own.
+        coef_init : array-like of shape (n_features,) or (n_targets, n_features), \
+                default=None
             Weights to start from.
-        intercept_init : float or array-like of shape (1,), default=None
+        intercept_init : float or array-like of shape (1,) or (n_targets,), default=None
             Intercept to start from.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows: none negative, not all 0. Rows of weight 0 are as good
@@ -292,14 +298,22 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         """
         goes_on = self._goes_on(coef_init, intercept_init)
         X, y, weights = self._check_to_fit(X, y, sample_weight, goes_on)
+        if goes_on:
+            self._check_same_targets(y)
         random_state = self._random_state()
         rows, validation = self._validation(
             X, y, weights, None, (X_val, y_val), random_state
         )
-        problem = self._problem(as_rows(X), y, weights, rows, self._loss())
-        states = self._first_states(1, X, coef_init, intercept_init, random_state)
-        score = None if validation is None else _r2_on(validation)
-        self._store_solutions(self._minimize([problem], states, [score]), X.dtype)
+        targets = columns_of(y)
+        scores = [None] * len(targets)
+        if validation is not None:
+            scores = _r2_on(validation)
+        problems = self._problems(X, targets, weights, rows)
+        n_targets = len(targets)
+        states = self._first_states(n_targets, X, coef_init, intercept_init, random_state)
+        solutions = self._minimize(problems, states, scores)
+        self._n_targets = _n_targets(y)
+        self._store_solutions(solutions, X.dtype)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -311,7 +325,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows: none negative, not all 0.
@@ -328,10 +342,14 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
             then stays as it was.
         """
         X, y, weights = self._check(X, y, sample_weight, reset=self._is_new())
-        states = self._resume(1, X)
-        rows = np.flatnonzero(weights)
-        problem = self._problem(as_rows(X), y, weights, rows, self._loss())
-        self._store_states(self._take_epoch([problem], states), X.dtype)
+        targets = columns_of(y)
+        if not self._is_new():
+            self._check_same_targets(y)
+        states = self._resume(len(targets), X)
+        problems = self._problems(X, targets, weights, np.flatnonzero(weights))
+        states = self._take_epoch(problems, states)
+        self._n_targets = _n_targets(y)
+        self._store_states(states, X.dtype)
         return self
 
     def predict(self, X):
@@ -344,15 +362,16 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
-            Predictions ``X @ coef_ + intercept_``.
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Predictions ``X @ coef_.T + intercept_``.
 
         Raises
         ------
         ValueError
             If `X` is malformed, or `coef_` or `intercept_` was changed to what is no model.
         """
-        return self._raw_predictions(X).ravel()
+        raw = self._raw_predictions(X)
+        return raw if self._n_targets else raw.ravel()
 
     def score(self, X, y, sample_weight=None):
         """Return the coefficient of determination R2 of the predictions.
@@ -361,7 +380,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
@@ -369,31 +388,48 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         Returns
         -------
         float
-            The R2.
+            The R2; of several targets its mean.
         """
         y = as_targets(y, "y")
         weights = None if sample_weight is None else check_weights(sample_weight, y)
         return super().score(X, y, weights)
 
-    def _loss(self):
-        return make_loss(self.loss, self.epsilon)
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
     def _n_outputs(self):
-        return 1
+        return max(self._n_targets, 1)
 
-    @staticmethod
-    def _shape_coef(coef):
-        return coef[0]
+    def _shape_coef(self, coef):
+        return coef if self._n_targets else coef[0]
+
+    def _check_same_targets(self, y):
+        if _n_targets(y) != self._n_targets:
+            raise ValueError(
+                f"y has {_n_targets(y) or 1} targets, but the model goes on with "
+                f"{self._n_outputs()}. Pass as many, or fit anew."
+            )
 
     def _check(self, X, y, sample_weight, *, reset):
         X, y = check_rows_and_targets(self, X, y, reset=reset)
         return X, y, check_weights(sample_weight, X)
 
 
+def _n_targets(y):
+    """Return the number of columns, 0 for a vector."""
+    return y.shape[1] if y.ndim == 2 else 0
+
+
 def _r2_on(validation):
+    """Return the score of each target."""
     X, y, sample_weight = validation
 
-    def score(coef, intercept):
-        return r2_score(y, X @ coef + intercept, sample_weight=sample_weight)
+    def r2(column):
+        def score(coef, intercept):
+            return r2_score(column, X @ coef + intercept, sample_weight=sample_weight)
 
-    return score
+        return score
+
+    return [r2(column) for column in columns_of(y)]

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from skreg.data.inputs import check_data, check_labeled_data, check_weights
+from skreg.data.inputs import check_data, check_labeled_data, check_weights, columns_of
 from skreg.data.matrices import as_rows, mean_squares
 from skreg.data.order import generator_state
 from skreg.losses import CLASSIFICATION_LOSSES, LOSSES, make_loss
@@ -54,6 +54,8 @@ STOPPING = {
 
 class RegularizationPath(NamedTuple):
     """The solutions for a grid of alphas, the largest first.
+
+    With several targets all arrays but ``alphas`` begin with an axis for these.
 
     Attributes
     ----------
@@ -288,7 +290,7 @@ def regularization_path(
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Features.
-    y : array-like of shape (n_samples,)
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Targets, or labels of two classes for a classification loss.
     alphas : array-like of shape (n_alphas,), default=None
         Strengths of the penalty, at least 0, in any order; None means `alpha_grid`.
@@ -318,7 +320,8 @@ def regularization_path(
     -------
     RegularizationPath
         Named arrays ``alphas``, ``coefs`` of shape (n_features, n_alphas), ``intercepts``,
-        ``objectives``, ``gaps``, ``n_nonzero`` and ``converged``.
+        ``objectives``, ``gaps``, ``n_nonzero`` and ``converged``. With several targets all
+        but the first begin with an axis for these.
 
     Raises
     ------
@@ -344,7 +347,7 @@ def regularization_path(
     (4, 3)
     """
     problems = _problems(X, y, loss, epsilon, sample_weight, fit_intercept)
-    if len(problems) > 1:
+    if loss in CLASSIFICATION_LOSSES and len(problems) > 1:
         raise ValueError(
             f"y must hold two classes for a path, not {len(problems)}: a path is that of "
             "one class against all others."
@@ -356,21 +359,27 @@ def regularization_path(
     stopping = Stopping(max_iter, tol, 0, 0)
     penalties = strengths_of(alphas, l1_ratio)
     with single_threaded_blas(), np.errstate(all="ignore"):
-        solutions = list(solve_path(problems[0], penalties, stopping, generator))
-    warn_of([solution.converged for solution in solutions], alphas)
-    return path_of(solutions, alphas)
+        paths = [
+            path_of(list(solve_path(problem, penalties, stopping, generator)), alphas)
+            for problem in problems
+        ]
+    warn_of(np.all([path.converged for path in paths], axis=0).tolist(), alphas)
+    if len(paths) == 1:
+        return paths[0]
+    columns = zip(*(path[1:] for path in paths), strict=True)
+    return RegularizationPath(alphas, *map(np.array, columns))
 
 
 def path_of(solutions, alphas):
-    """Return the path of solutions."""
+    """Return the path of solutions for one output."""
     certificates = [solution.certificate for solution in solutions]
     coefs = np.array([solution.coef for solution in solutions]).T
     return RegularizationPath(
         alphas,
         coefs,
         np.array([solution.intercept for solution in solutions]),
-        np.array([seen.objective for seen in certificates]),
-        np.array([seen.gap for seen in certificates]),
+        np.array([certificate.objective for certificate in certificates]),
+        np.array([certificate.gap for certificate in certificates]),
         np.count_nonzero(coefs, axis=0),
         np.array([solution.converged for solution in solutions]),
     )
@@ -400,7 +409,7 @@ def _problems(X, y, loss, epsilon, sample_weight, fit_intercept):
         targets = [np.where(y == label, 1.0, -1.0) for label in positives]
     else:
         X, y = check_data(X, y)
-        targets = [np.asarray(y, dtype=np.float64)]
+        targets = columns_of(y)
         weights = check_weights(sample_weight, X)
     rows, matrix = np.flatnonzero(weights), as_rows(X)
     return [

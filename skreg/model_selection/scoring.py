@@ -59,6 +59,7 @@ class Scorer:
         self._score = scorer_of(scoring, model)
         fast = "accuracy" if hasattr(model, "classes_") else "r2"
         self._is_fast = isinstance(scoring, str) and scoring == fast
+        self._is_fast &= not getattr(model, "_n_targets", 0)
         self._with_losses = with_losses or self._score is None
 
     def __call__(self, fold, X, models, alphas, l1_ratio):

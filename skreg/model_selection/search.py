@@ -11,7 +11,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
-from skreg.data.inputs import as_labels, check_held_out
+from skreg.data.inputs import as_labels, check_held_out, columns_of
 from skreg.data.matrices import as_rows
 from skreg.data.order import generator_state
 from skreg.estimators.base import unchanged_on_error
@@ -101,8 +101,8 @@ class _RegularizedCV(SearchRouter, WithHints):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
-        y : array-like of shape (n_samples,)
-            Targets.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets or labels; only a regression has several targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, in the fits and in the scores.
         groups : array-like of shape (n_samples,), default=None
@@ -141,7 +141,7 @@ class _RegularizedCV(SearchRouter, WithHints):
         codes = self._encode(model, y, weights)
         train_weights = self._train_weights(model, weights, y)
         if X_val is not None or y_val is not None:
-            folds = [self._given_fold(model, X_val, y_val, train_weights)]
+            folds = [self._given_fold(model, X_val, y_val, y, train_weights)]
         else:
             folds = self._folds(model, X, y, codes, weights, given, routed)
         fitter = PathFitter(
@@ -241,11 +241,11 @@ class _RegularizedCV(SearchRouter, WithHints):
         for train, test in cv.split(X[: len(y)], y, **metadata):
             yield rows[train], rows[test]
 
-    def _given_fold(self, model, X_val, y_val, train_weights):
+    def _given_fold(self, model, X_val, y_val, y, train_weights):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together.")
         numeric = not is_classifier(self)
-        X_val, y_val = check_held_out(model, X_val, y_val, numeric=numeric)
+        X_val, y_val = check_held_out(model, X_val, y_val, y, numeric=numeric)
         targets = self._targets(model, self._encode_validation(model, y_val, "y_val"))
         return Fold(train_weights, [], X_val, slice(None), y_val, None, targets, {})
 
@@ -318,7 +318,7 @@ class _RegularizedCV(SearchRouter, WithHints):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
             Targets or labels.
         """
         check_is_fitted(self)
@@ -335,7 +335,7 @@ class _ScoreMixin:
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets or labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
@@ -360,7 +360,8 @@ class SGDRegularizedRegressorCV(_ScoreMixin, RegressorMixin, _RegularizedCV):
     For every fold the whole path of alphas is fitted, each fit going on from the one
     before, and scored. The model with the best mean score, or the simplest one that is
     nearly as good, is fitted again on all rows. The objective is that of
-    `SGDRegularizedRegressor` with ``penalty="elasticnet"``.
+    `SGDRegularizedRegressor` with ``penalty="elasticnet"``; several targets share their
+    alpha.
 
     Parameters
     ----------
@@ -416,13 +417,14 @@ class SGDRegularizedRegressorCV(_ScoreMixin, RegressorMixin, _RegularizedCV):
         What was chosen.
     alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
         The grid, the largest alpha first; a row per value if `l1_ratio` is a list.
-    coef_ : ndarray of shape (n_features,)
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         Weights.
-    intercept_ : ndarray of shape (1,)
-        Intercept.
+    intercept_ : ndarray of shape (1,) or (n_targets,)
+        Intercepts.
     coef_path_ : ndarray or CSC matrix of shape (n_features, n_alphas)
-        Weights of all alphas, with `l1_ratio_`, on all rows.
-    intercept_path_ : ndarray of shape (n_alphas,)
+        Weights of all alphas, with `l1_ratio_`, on all rows. With several targets the shape
+        is (n_targets, n_features, n_alphas).
+    intercept_path_ : ndarray of shape (n_alphas,) or (n_targets, n_alphas)
         Their intercepts.
     cv_results_ : dict of arrays
         Scores of all candidates, with the keys of `GridSearchCV`. Folds that were left out
@@ -500,6 +502,11 @@ class SGDRegularizedRegressorCV(_ScoreMixin, RegressorMixin, _RegularizedCV):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
     def _model(self):
         return SGDRegularizedRegressor(
             self.loss,
@@ -512,6 +519,7 @@ class SGDRegularizedRegressorCV(_ScoreMixin, RegressorMixin, _RegularizedCV):
         )
 
     def _encode(self, model, y, weights):
+        model._n_targets = y.shape[1] if y.ndim == 2 else 0
         return y
 
     def _encode_validation(self, model, y, name):
@@ -521,7 +529,7 @@ class SGDRegularizedRegressorCV(_ScoreMixin, RegressorMixin, _RegularizedCV):
         return []
 
     def _targets(self, model, codes):
-        return [codes]
+        return columns_of(codes)
 
     def _train_weights(self, model, weights, y):
         return weights

@@ -78,7 +78,8 @@ def objective(
             f"coef must have shape ({X.shape[1]},), one weight per feature of X, not "
             f"{coef.shape}."
         )
-    y = np.asarray(y, dtype=np.float64)
+    if y.ndim != 1:
+        raise ValueError(f"y must be a vector of targets, not of shape {y.shape}.")
     if loss in CLASSIFICATION_LOSSES and not np.isin(y, (-1.0, 1.0)).all():
         raise ValueError(f"y must hold only -1 and +1 for loss={loss!r}.")
     weights = check_weights(sample_weight, X)
