@@ -82,11 +82,8 @@ def test_storage_is_asked_for_in_few_places():
 def test_penalties_and_kernels_alone_compute_with_strengths():
     computing = filter(source.computes_with_strengths, MODULES)
     assert places(computing, "penalties", "kernels") == {
-        "objectives/certificate",
         "objectives/optimality",
-        "objectives/problem",
         "solvers/path/solve_path",
-        "solvers/path/moments",
         "solvers/sgd/adagrad",
         "solvers/sgd/schedules",
         "solvers/sgd/sgd",
@@ -96,7 +93,6 @@ def test_penalties_and_kernels_alone_compute_with_strengths():
         "solvers/working_set/quadratic",
         "solvers/working_set/row_model",
         "solvers/working_set/row_steps",
-        "solvers/working_set/svrg",
     }
 
 

@@ -26,6 +26,7 @@ import numpy as np
 
 from skreg.data.matrices import mean_squares
 from skreg.kernels.passes import conjugate_sum, gradient_pass, loss_pass
+from skreg.penalties.elastic_net import elastic_net_conjugate, shrinkages
 
 
 class Certificate(NamedTuple):
@@ -69,16 +70,16 @@ class Evaluation(NamedTuple):
     gradients: np.ndarray
 
     def under(self, problem, coef, curvatures):
-        """Return the view of the same weights under another penalty, without a pass."""
+        """Return the same weights under another penalty, evaluated without a pass."""
         return self._with(problem, coef, self.gradients, curvatures)
 
     def of_columns(self, columns, problem, coef, curvatures):
-        """Return the view of a problem of some features only, where all others are 0."""
+        """Return what is known of some features only, where all others are 0."""
         kept = np.append(columns, self.gradients.shape[1] - 1)
         return self._with(problem, coef, self.gradients[:, kept], curvatures)
 
     def of_whole(self, problem, coef, curvatures):
-        """Return the view of a problem of which this one sees some features only.
+        """Return the evaluation of a problem of which this one sees some features only.
 
         The weights of all others are 0, so the predictions are known.
         """
@@ -86,7 +87,7 @@ class Evaluation(NamedTuple):
         return self._with(problem, coef, gradients, curvatures)
 
     def with_slopes(self, problem, coef, slopes):
-        """Return the view of the same weights with other slopes, if any is penalized."""
+        """Return the same weights with other slopes, if any is penalized."""
         evaluation = self._replace(slopes=slopes)
         return evaluation._with(problem, coef, _gradients_of(problem, slopes), None)
 
@@ -178,7 +179,7 @@ def certificate_of(problem, coef, mean_loss, slopes, factors, correlation, resid
         conjugates = conjugate_sum(
             y, sample_weight, rows, slopes, *(shrinkage * f for f in factors), loss
         )
-        excess = penalty_conjugate(shrinkage * correlation, l1, l2)
+        excess = elastic_net_conjugate(shrinkage * correlation, l1, l2)
         return -conjugates / weight_sum - excess
 
     gap = math.inf
@@ -186,22 +187,6 @@ def certificate_of(problem, coef, mean_loss, slopes, factors, correlation, resid
         bound = max(map(dual, shrinkages(correlation, l1, l2)))
         gap = max(objective - float(bound), 0.0)
     return Certificate(objective, mean_loss, penalty, gap, residual)
-
-
-def penalty_conjugate(correlation, l1, l2):
-    """Return the sum of the penalty's conjugates inside its domain."""
-    if l2 == 0.0:
-        return 0.0
-    excess = np.maximum(correlation - l1, 0.0)
-    with np.errstate(over="ignore"):
-        return (excess @ excess) / (2.0 * l2)
-
-
-def shrinkages(correlation, l1, l2):
-    """Return the factors of slopes that are worth trying: they lead into the domain."""
-    largest = correlation.max(initial=0.0)
-    into_domain = min(1.0, l1 / largest) if largest > 0.0 else 1.0
-    return [into_domain, 1.0] if l2 > 0.0 else [into_domain]
 
 
 def balancing_factors(problem, positive, negative):

@@ -9,9 +9,14 @@ from skreg.penalties.elastic_net import kkt_violation
 NOISE = 1e-14
 
 
+def smooth_gradient(problem, coef, evaluation):
+    """Return the gradient in the weights of the loss and the L2 part."""
+    return evaluation.gradient[:-1] + problem.l2 * coef
+
+
 def kkt_violations(problem, coef, evaluation):
     """Return what the optimality conditions leave open, the intercept's part last."""
-    slopes = evaluation.gradient[:-1] + problem.l2 * coef
+    slopes = smooth_gradient(problem, coef, evaluation)
     left = np.append(kkt_violation(coef, slopes, problem.l1), 0.0)
     if problem.fit_intercept:
         left[-1] = evaluation.gradient[-1]

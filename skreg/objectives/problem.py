@@ -7,6 +7,7 @@ from scipy.optimize import brentq
 
 from skreg.kernels.passes import constant_pass
 from skreg.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, HalfSquaredError
+from skreg.penalties.elastic_net import elastic_net_value
 
 # Sums of slopes that are smaller than this part of the weights are 0.
 _ROUNDING = 1e-12
@@ -47,8 +48,7 @@ class Problem(NamedTuple):
 
     def penalty_of(self, coef):
         """Return the penalty of weights."""
-        with np.errstate(over="ignore"):
-            return float(self.l1 * np.abs(coef).sum() + 0.5 * self.l2 * (coef @ coef))
+        return elastic_net_value(coef, self.l1, self.l2)
 
 
 def without_offset(problem):

@@ -10,17 +10,46 @@ from numbers import Real
 
 import numpy as np
 
+__all__ = ["ElasticNet", "step"]
+
+
+def soft_threshold(values, threshold):
+    """Return `values` moved towards 0 by `threshold`, and 0 where they are nearer."""
+    return np.copysign(np.maximum(np.abs(values) - threshold, 0.0), values)
+
 
 def kkt_violation(coef, slopes, l1):
     """Return what the optimality (KKT) conditions leave open, signed, for each weight.
 
     `slopes` is the gradient of all of the objective but the L1 part.
     """
-    at_zero = np.copysign(np.maximum(np.abs(slopes) - l1, 0.0), slopes)
+    at_zero = soft_threshold(slopes, l1)
     return np.where(coef == 0.0, at_zero, slopes + l1 * np.sign(coef))
 
 
-__all__ = ["ElasticNet", "step"]
+def elastic_net_value(coef, l1, l2):
+    """Return the penalty of an array of weights, infinite if it overflows."""
+    with np.errstate(over="ignore"):
+        return float(l1 * np.abs(coef).sum() + 0.5 * l2 * (coef @ coef))
+
+
+def elastic_net_conjugate(correlation, l1, l2):
+    """Return the sum of the penalty's conjugates inside its domain."""
+    if l2 == 0.0:
+        return 0.0
+    excess = np.maximum(correlation - l1, 0.0)
+    with np.errstate(over="ignore"):
+        return (excess @ excess) / (2.0 * l2)
+
+
+def shrinkages(correlation, l1, l2):
+    """Return the factors of a dual point that are worth trying: they lead into the domain.
+
+    `correlation` holds the sizes of its products with the features.
+    """
+    largest = correlation.max(initial=0.0)
+    into_domain = min(1.0, l1 / largest) if largest > 0.0 else 1.0
+    return [into_domain, 1.0] if l2 > 0.0 else [into_domain]
 
 
 @dataclass(frozen=True)
@@ -72,8 +101,7 @@ class ElasticNet:
         float
             ``l1 * sum(|coef|) + l2 / 2 * sum(coef^2)``.
         """
-        coef = np.asarray(coef, dtype=float)
-        return float(self.l1 * np.abs(coef).sum() + 0.5 * self.l2 * (coef**2).sum())
+        return elastic_net_value(np.asarray(coef, dtype=float).ravel(), self.l1, self.l2)
 
     def subgradient(self, coef):
         """Return the subgradient that takes ``sign(0) = 0``.
@@ -111,9 +139,8 @@ class ElasticNet:
         ndarray of shape (n_features,)
             The new weights, exactly 0 where the step would have crossed 0.
         """
-        coef = np.asarray(coef, dtype=float)
-        shrunk = np.maximum(np.abs(coef) - step_size * self.l1, 0.0)
-        return np.copysign(shrunk, coef) / (1.0 + step_size * self.l2)
+        shrunk = soft_threshold(np.asarray(coef, dtype=float), step_size * self.l1)
+        return shrunk / (1.0 + step_size * self.l2)
 
 
 def step(coef, gradient, step_size, *, l1=0.0, l2=0.0, mode="proximal"):

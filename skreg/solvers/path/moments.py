@@ -11,7 +11,12 @@ from scipy.linalg.blas import dsyrk
 
 from skreg.data.matrices import checked_row_norms, dense_rows
 from skreg.kernels.quadratic import mirror
-from skreg.objectives.certificate import Certificate, penalty_conjugate, shrinkages
+from skreg.objectives.certificate import Certificate
+from skreg.penalties.elastic_net import (
+    elastic_net_conjugate,
+    elastic_net_value,
+    shrinkages,
+)
 from skreg.solvers.working_set.quadratic import minimize_quadratic
 
 _CHUNK_BYTES = 1 << 19
@@ -149,13 +154,13 @@ class QuadraticObjective:
         residual_target = self._square - self._cross @ coef
         correlation = np.abs(self._cross - image)
         loss = 0.5 * residual_square
-        penalty = float(l1 * np.abs(coef).sum() + 0.5 * l2 * (coef @ coef))
+        penalty = elastic_net_value(coef, l1, l2)
         gap = np.inf
         if l1 > 0.0 or l2 > 0.0 or len(coef) == 0:
             bound = max(
                 k * residual_target
                 - 0.5 * k**2 * residual_square
-                - penalty_conjugate(k * correlation, l1, l2)
+                - elastic_net_conjugate(k * correlation, l1, l2)
                 for k in shrinkages(correlation, l1, l2)
             )
             gap = max(loss + penalty - bound, 0.0)

@@ -28,6 +28,7 @@ from skreg.objectives.optimality import (
     is_better,
     is_exact,
     kkt_violations,
+    smooth_gradient,
 )
 from skreg.solvers.working_set.conjugate import FIRST_FORCING_TERM, conjugate_gradients
 from skreg.solvers.working_set.quadratic import (
@@ -287,7 +288,7 @@ class Newton:
         linear along it, so that to look ahead is cheap.
         """
         problem, before = self.problem, self.evaluation.certificate.objective
-        promised = self.evaluation.gradient[:-1] + problem.l2 * self.coef
+        promised = smooth_gradient(problem, self.coef, self.evaluation)
         promised = -0.5 * (promised @ direction + self.evaluation.gradient[-1] * shift)
         value, rounding = evaluation.certificate.objective, _DOUBT * NOISE * abs(before)
         most = _MORE_THAN_PROMISED * promised + rounding

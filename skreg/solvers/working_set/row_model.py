@@ -20,7 +20,7 @@ from scipy.linalg.lapack import dtrcon
 from skreg.data.matrices import dense_rows
 from skreg.kernels.passes import curvature_pass
 from skreg.objectives.certificate import evaluate
-from skreg.objectives.optimality import kkt_violations
+from skreg.objectives.optimality import kkt_violations, smooth_gradient
 
 # Operations that a factorization may take.
 _MOST_WORK = 3e8
@@ -79,8 +79,8 @@ def newton_step(problem, coef, evaluation, curvatures=None):
     d = np.divide(slopes, roots, out=np.zeros_like(roots), where=curved)
     rest = slopes[~curved] @ centered[~curved]
     if problem.l1 > 0.0:
-        wanted = evaluation.gradient[columns] + problem.l2 * part
-        rest += problem.l1 * np.where(part != 0.0, np.sign(part), -np.sign(wanted))
+        slopes = smooth_gradient(problem, coef, evaluation)[columns]
+        rest += problem.l1 * np.where(part != 0.0, np.sign(part), -np.sign(slopes))
     if problem.l2 > 0.0:
         root = np.sqrt(problem.l2)
         A, d = np.vstack([A, root * np.eye(len(columns))]), np.append(d, root * part)
@@ -89,7 +89,7 @@ def newton_step(problem, coef, evaluation, curvatures=None):
 
 
 def sharpened(problem, coef, evaluation):
-    """Return the view of weights with slopes that give a better bound, if there are any.
+    """Return an evaluation with slopes that give a better bound, if there are any.
 
     Slopes at weights are as exact as predictions are, and where features are large a gap
     multiplies that. The slopes to which a Newton step leads are not bound to weights.

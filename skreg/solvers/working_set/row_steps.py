@@ -24,6 +24,7 @@ from skreg.data.order import Order
 from skreg.kernels.block import block_svrg_epoch, move_center
 from skreg.kernels.epochs import SlopeTable, svrg_epoch
 from skreg.kernels.vectors import aligned_copy, padded
+from skreg.penalties.elastic_net import soft_threshold
 
 _MOMENTUM = 0.8
 # The intercept, which is not penalized, is held to a center of its own, this much more
@@ -94,8 +95,7 @@ class RowSteps:
             problem.loss,
         )
         dual, intercept = self._dual[:-1], float(self._dual[-1])
-        shrunk = np.maximum(np.abs(dual) - problem.l1, 0.0)
-        coef = self._scale * np.copysign(shrunk, dual)
+        coef = self._scale * soft_threshold(dual, problem.l1)
         if self._prox_weight > 0.0:
             center = coef + _MOMENTUM * (coef - self._last)
             dual += self._prox_weight * (center - self._center)

@@ -28,9 +28,8 @@ from skreg.data.matrices import (
 )
 from skreg.losses import HalfSquaredError
 from skreg.objectives.certificate import evaluate, feature_curvatures
-from skreg.objectives.optimality import is_better, is_exact
+from skreg.objectives.optimality import is_better, is_exact, kkt_violations
 from skreg.objectives.problem import null_model, without_offset
-from skreg.penalties.elastic_net import kkt_violation
 from skreg.solvers.descent import Descent
 from skreg.solvers.sgd.state import SGDState
 from skreg.solvers.working_set.conjugate import FIRST_FORCING_TERM
@@ -291,8 +290,8 @@ class SVRG(Descent):
 
     def _scores(self):
         """Return how far each weight is from optimal at 0; infinity if it is not 0."""
-        slopes = self._evaluation.gradient[:-1] + self.problem.l2 * self._coef
-        scores = np.abs(kkt_violation(self._coef, slopes, self.problem.l1))
+        left = kkt_violations(self.problem, self._coef, self._evaluation)
+        scores = np.abs(left[:-1])
         scores[self._coef != 0.0] = np.inf
         return scores
 
