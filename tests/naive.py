@@ -131,6 +131,7 @@ def objective(X, y, w, b, loss, l1, l2, s=None):
 # The smooth losses once more, for arrays: of a target, a raw prediction (for conjugates a
 # slope in their domain) and epsilon.
 VALUES = {
+    "logcosh": lambda y, p, e: np.logaddexp(p - y, y - p) - np.log(2.0),
     "squared_error": lambda y, p, e: (p - y) ** 2 / 2,
     "huber": lambda y, p, e: np.where(
         np.abs(p - y) <= e, (p - y) ** 2 / 2, e * np.abs(p - y) - e**2 / 2
@@ -143,6 +144,7 @@ VALUES = {
     ),
 }
 DERIVATIVES = {
+    "logcosh": lambda y, p, e: np.tanh(p - y),
     "squared_error": lambda y, p, e: p - y,
     "huber": lambda y, p, e: np.clip(p - y, -e, e),
     "squared_epsilon_insensitive": lambda y, p, e: 2 * soft(p - y, e),
@@ -151,6 +153,7 @@ DERIVATIVES = {
     "modified_huber": lambda y, p, e: -2 * y * np.clip(1 - y * p, 0, 2),
 }
 CONJUGATES = {
+    "logcosh": lambda y, u, e: u * y + (xlog1py(1 + u, u) + xlog1py(1 - u, -u)) / 2,
     "squared_error": lambda y, u, e: u * y + u**2 / 2,
     "huber": lambda y, u, e: u * y + u**2 / 2,
     "squared_epsilon_insensitive": lambda y, u, e: u * y + e * np.abs(u) + u**2 / 4,

@@ -132,9 +132,7 @@ def test_targets_to_validate_on_are_as_many(data):
     X, Y = data
     model = SGDRegularizedRegressor(early_stopping=True, max_iter=3, tol=None)
     assert model.fit(X, Y, X_val=X, y_val=Y).coef_.shape == (3, 6)
-    with pytest.raises(
-        ValueError, match=r"y_val has shape \(120, 2\), but y has"
-    ):
+    with pytest.raises(ValueError, match=r"y_val has shape \(120, 2\), but y has"):
         model.fit(X, Y, X_val=X, y_val=Y[:, :2])
     for y in (Y[:, :0], Y[:, :, np.newaxis]):
         with pytest.raises(ValueError, match="y should be a 1d array, or a 2d array"):

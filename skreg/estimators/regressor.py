@@ -36,6 +36,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
 
         - "squared_error": ``r^2 / 2``;
         - "huber": ``r^2 / 2`` where ``|r| <= epsilon``, linear beyond;
+        - "logcosh": ``log(cosh(r))``, about ``r^2 / 2`` near 0 and ``|r|`` far from it;
         - "epsilon_insensitive": ``max(0, |r| - epsilon)``;
         - "squared_epsilon_insensitive": ``max(0, |r| - epsilon)^2``.
     penalty : {"l2", "l1", "elasticnet"} or None, default="l2"

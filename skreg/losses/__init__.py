@@ -1,5 +1,7 @@
 """The losses, and their registries. What a loss states: `skreg.losses.base`."""
 
+import importlib
+import pkgutil
 from typing import Any
 
 from skreg.losses.base import Loss, LossWithEpsilon
@@ -21,18 +23,25 @@ from skreg.losses.regression import (
     SquaredEpsilonInsensitive,
 )
 
-REGRESSION_LOSSES: dict[str, type[Any]] = {
-    "squared_error": HalfSquaredError,
-    "huber": Huber,
-    "epsilon_insensitive": EpsilonInsensitive,
-    "squared_epsilon_insensitive": SquaredEpsilonInsensitive,
-}
-CLASSIFICATION_LOSSES: dict[str, type[Any]] = {
-    "log_loss": LogLoss,
-    "hinge": Hinge,
-    "squared_hinge": SquaredHinge,
-    "modified_huber": ModifiedHuber,
-}
+
+def _losses(classify):
+    """Return the losses of one kind by name, from all modules of this folder."""
+    names = (f"{__name__}.{found.name}" for found in pkgutil.iter_modules(__path__))
+    classes = [
+        kind
+        for module in map(importlib.import_module, names)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and kind.__module__ == module.__name__
+    ]
+    return {
+        kind.name: kind
+        for kind in classes
+        if hasattr(kind, "name") and getattr(kind, "classifies", False) == classify
+    }
+
+
+REGRESSION_LOSSES: dict[str, type[Any]] = _losses(classify=False)
+CLASSIFICATION_LOSSES: dict[str, type[Any]] = _losses(classify=True)
 LOSSES = REGRESSION_LOSSES | CLASSIFICATION_LOSSES
 
 

@@ -21,10 +21,12 @@ A loss states
     insensitivity            the largest error of a regression that costs nothing,
     kinks(y)            where the derivative jumps, each time by 1 (only defined if
                         ``max_curvature`` is None; the loss is linear between),
-    is_at_kink(u)       whether slopes, an array, are between those of the linear pieces.
+    is_at_kink(u)       whether slopes, an array, are between those of the linear pieces,
+    name                what users type for it,
+    classifies          True if targets are labels, -1 and +1.
 
-A new loss is one class and one line in a registry of `skreg.losses`; parameter validation,
-error messages, documentation and tests read the registries.
+A new loss is one class, in a file of this folder: `skreg.losses` finds it by its name, and
+parameter validation, error messages, documentation and tests read the registries there.
 
 Small tuple types rather than integer codes: Numba compiles each kernel once per loss
 with the formula inlined, keeps it in the disk cache (functions passed as arguments

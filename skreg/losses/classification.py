@@ -8,6 +8,8 @@ from skreg.losses.base import Loss
 class LogLoss(Loss):
     """``log(1 + exp(-y * p))``."""
 
+    name = "log_loss"
+    classifies = True
     max_curvature = 0.25
     slope_bound = None
 
@@ -65,6 +67,8 @@ class Hinge(Loss):
     Written for targets of any size as ``max(0, sign(y) * (y - p))``: `Smoothed` moves them.
     """
 
+    name = "hinge"
+    classifies = True
     max_curvature = None
     slope_bound = None
 
@@ -98,6 +102,8 @@ class Hinge(Loss):
 class SquaredHinge(Loss):
     """``max(0, 1 - y * p)^2``."""
 
+    name = "squared_hinge"
+    classifies = True
     max_curvature = 2.0
     slope_bound = None
 
@@ -122,6 +128,8 @@ class SquaredHinge(Loss):
 class ModifiedHuber(Loss):
     """``max(0, 1 - y * p)^2`` where ``y * p >= -1``, else ``-4 * y * p``."""
 
+    name = "modified_huber"
+    classifies = True
     max_curvature = 2.0
     slope_bound = None
 

@@ -8,6 +8,7 @@ from skreg.losses.base import Loss, LossWithEpsilon
 class HalfSquaredError(Loss):
     """``(p - y)^2 / 2``."""
 
+    name = "squared_error"
     max_curvature = 1.0
     slope_bound = None
 
@@ -33,6 +34,7 @@ class Huber(LossWithEpsilon):
     Here ``r = p - y``.
     """
 
+    name = "huber"
     max_curvature = 1.0
 
     @property
@@ -63,6 +65,7 @@ class Huber(LossWithEpsilon):
 class EpsilonInsensitive(LossWithEpsilon):
     """``max(0, |p - y| - epsilon)``."""
 
+    name = "epsilon_insensitive"
     max_curvature = None
     slope_bound = 1.0
 
@@ -101,6 +104,7 @@ class EpsilonInsensitive(LossWithEpsilon):
 class SquaredEpsilonInsensitive(LossWithEpsilon):
     """``max(0, |p - y| - epsilon)^2``."""
 
+    name = "squared_epsilon_insensitive"
     max_curvature = 2.0
     slope_bound = None
 
