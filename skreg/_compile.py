@@ -10,9 +10,10 @@ import hashlib
 import warnings
 from pathlib import Path
 
-from numba import njit
+from numba import config, njit
 from numba.core import caching
 from numba.core.sigutils import normalize_signature
+from numba.extending import intrinsic
 
 # Sums may be reordered and fused, so that they are vectorized. ``nnan`` and ``ninf`` are
 # left out on purpose: with them, tests for NaN and infinity may be optimized away.
@@ -95,10 +96,33 @@ def compiled(function=None, *, fastmath=REORDERED):
     """Compile `function`; with ``NUMBA_DISABLE_JIT=1`` it comes back as it is."""
     if function is None:
         return lambda function: compiled(function, fastmath=fastmath)
-    dispatcher = njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
+    dispatcher = njit(
+        nogil=True,
+        error_model="numpy",
+        fastmath=set(fastmath),
+        no_cfunc_wrapper=True,  # for callers in C, of which there are none
+    )(function)
     if dispatcher is not function:
         try:
             dispatcher._cache = _PackageCache(function)
         except RuntimeError:
             pass  # no folder can hold a cache file: compile in memory
     return dispatcher
+
+
+def formula(function):
+    """Let compiled functions hold the lines of `function`, each with its own flags.
+
+    Loops that differ in these share one definition, and get the code that they would have
+    if the lines stood in them. Numba copies them before it looks at types; a function that
+    is called, it would compile twice: alone, and again in its caller.
+    """
+    return njit(inline="always")(function)
+
+
+def emitted(twin):
+    """Let compiled functions call what is decorated, an emitter of LLVM's instructions.
+
+    Without compilation, `twin` takes its place.
+    """
+    return lambda emitter: twin if config.DISABLE_JIT else intrinsic(emitter)

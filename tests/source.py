@@ -28,7 +28,7 @@ HIGHEST_COMPILED = 2
 DOORS = {"skreg", "skreg.path"}
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_COMPILERS = {"compiled", "overload", "intrinsic"}
+_COMPILERS = {"compiled", "formula", "overload", "emitted"}
 _STORAGES = {"CSR", "Array", "sparray", "spmatrix"}
 _STRENGTHS = {"l1", "l2"}
 

@@ -66,7 +66,6 @@ def test_storage_is_asked_for_in_few_places():
     asking = filter(source.asks_for_storage, MODULES)
     assert places(asking, "data", "kernels/rows") == {
         "estimators/base",
-        "kernels/epochs",
         "kernels/vectors",
         "model_selection/coef_path",
         "plotting",

@@ -13,11 +13,11 @@ import skreg
 PACKAGE = Path(skreg.__file__).parent
 FIT = (
     "import numpy as np, skreg\n"
-    "from skreg.kernels.epochs import sgd_epoch\n"
+    "from skreg.kernels.epochs import step_on_full_rows\n"
     "X = np.random.RandomState(0).randn(30, 3)\n"
     "model = skreg.SGDRegularizedRegressor(solver='sgd', eta0=0.01, max_iter=2, tol=None)\n"
     "print(repr(model.set_params(shuffle=False).fit(X, X.sum(axis=1)).coef_.tolist()))\n"
-    "stats = getattr(sgd_epoch, 'stats', None)\n"
+    "stats = getattr(step_on_full_rows, 'stats', None)\n"
     "print(sum(stats.cache_hits.values()) if stats else None)\n"
 )
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skreg._compile import IN_ORDER, compiled
+from skreg._compile import IN_ORDER, compiled, formula
 from skreg.kernels.rows import (
     prefetch_item,
     prefetch_row,
@@ -36,8 +36,10 @@ class AdaGradState(NamedTuple):
 
     def weights(self):
         """Return the weights and the intercept."""
-        coef = _weights(self.accumulators[:-1], self.scale, self.threshold, self.ridge)
-        return coef, float(_weights(self.accumulators[-1:], 1.0, 0.0, 0.0)[0])
+        out = np.empty(len(self.accumulators))
+        _settle(self.accumulators[:-1], self.scale, self.threshold, self.ridge, out)
+        _settle(self.accumulators[-1:], 1.0, 0.0, 0.0, out[-1:])
+        return out[:-1], float(out[-1])
 
 
 class Penalty(NamedTuple):
@@ -64,11 +66,9 @@ class Options(NamedTuple):
 
 
 @compiled
-def _weights(accumulators, scale, threshold, ridge):
-    out = np.empty(accumulators.shape[0])
+def _settle(accumulators, scale, threshold, ridge, out):
     for j in range(accumulators.shape[0]):
         out[j] = _weight(accumulators, j, scale, threshold, ridge)
-    return out
 
 
 @compiled
@@ -120,14 +120,14 @@ def _move(accumulators, j, x, slope, bounded, inverse_step, threshold, ridge):
     accumulators[j, LARGEST] = max(accumulators[j, LARGEST], abs(x))
 
 
-@compiled
+@formula
 def _shrinkage(accumulators, j, x):
     """Return by which factor the weight of a feature shrinks that is larger than ever."""
     largest = accumulators[j, LARGEST]
     return largest / abs(x) if 0.0 < largest < abs(x) else 1.0
 
 
-@compiled(fastmath=IN_ORDER)
+@formula
 def _predict(X, i, y, state, loss, scale_free, tentative):
     """Return the raw prediction of a row, whose weights shrink if that does it good.
 
@@ -166,11 +166,14 @@ def _slopes(X, i, y, raw, row_weight, state, loss, options):
     implicit_gain = 0.0
     if options.fit_intercept:
         last = accumulators.shape[0] - 1
-        implicit_gain = 1.0 / _inverse_step(accumulators, last, 1.0, slope, eta, True)
+        implicit_gain = 1.0 / _inverse_step(
+            accumulators, last, 1.0, slope, eta, options.scale_free
+        )
     start, stop = row_bounds(X, i)
     for k in range(start, stop):
         j, x = row_item(X, i, k)
-        inverse_step = _inverse_step(accumulators, j, x, slope * x, eta, True) + ridge
+        inverse_step = _inverse_step(accumulators, j, x, slope * x, eta, options.scale_free)
+        inverse_step += ridge
         if inverse_step > 0.0:
             implicit_gain += x * x / inverse_step
     return slope, row_weight * bounded_slope(loss, y, raw, row_weight * implicit_gain)
@@ -207,7 +210,8 @@ def adagrad_epoch(X, y, order, prefetch_rows, row_weights, state, loss, penalty,
         ridge += penalty.l2
         scale /= 1.0 + penalty.decay
         if scale < _SMALLEST_SCALE:
-            accumulators[:last, DUAL] *= scale
+            for j in range(last):
+                accumulators[j, DUAL] *= scale
             threshold *= scale
             scale = 1.0
     return scale, threshold, ridge
@@ -233,7 +237,7 @@ def adagrad_subgradient_epoch(
         for j in range(last):
             weight = _weight(accumulators, j, 1.0, 0.0, 0.0)
             gradient[j] = penalty.l1 * np.sign(weight) + penalty.l2 * weight
-        full_gradient[:] = gradient
+            full_gradient[j] = gradient[j]
         row_add(X, i, bounded, gradient)
         row_add(X, i, slope, full_gradient)
         for j in range(last):

@@ -13,7 +13,7 @@ weight stays at 0, the part of the threshold that it did not need is kept for la
 that is the cumulative penalty of Tsuruoka, Tsujii and Ananiadou (2009) and, without L2,
 the dual averaging of Xiao (2010). It makes the iterates as sparse as the optimum, which
 thresholding by one small step at a time does not, because the noise of one gradient is
-larger than ``eta * l1``. And it makes sparse rows cheap: no feature has to be visited for
+larger than ``eta * l1``. And it makes sparse rows cheap: no feature has to be touched for
 its penalty, so an epoch costs O(nonzeros) and equals the dense one to rounding.
 
 The mean of the iterates is taken before the threshold: with v = ``scale * coef`` it is
@@ -33,12 +33,13 @@ model has the same weights to the bit in a block (see `skreg.kernels.block`) and
 from typing import NamedTuple
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
-from skreg._compile import EXACTLY, compiled
+from skreg._compile import EXACTLY, compiled, formula
 from skreg.kernels.rows import (
     WEIGHTS_AHEAD,
+    add_multiple,
+    by_storage,
+    multiply,
     prefetch_item,
     prefetch_row,
     prefetch_weights,
@@ -56,8 +57,8 @@ SMALLEST_SCALE_OF_SUMS = 1e-4
 class Plan(NamedTuple):
     """What an epoch does at each of its steps.
 
-    The row to visit, a row to ask the memory for (while there are any), the step size eta,
-    the weight of the row (1 on average), the step size of the intercept, by how much a
+    The row to step on, a row to ask the memory for (while there are any), the step size
+    eta, the weight of the row (1 on average), the step size of the intercept, by how much a
     slope of 1 would move the prediction of the row, so that the step can be kept from going
     too far (0 lets it go as far as it will), and the step size of the penalty, which is
     shortened as typical slopes of the row are: else the penalty would outweigh the loss.
@@ -77,9 +78,9 @@ class Plan(NamedTuple):
 
 
 class SlopeTable(NamedTuple):
-    """What is kept of each row from visit to visit: arrays over all rows.
+    """What is kept of each row from step to step: arrays over all rows.
 
-    The slope of its loss when it was last visited, its weight (all weights add up to 1)
+    The slope of its loss at its last step, its weight (all weights add up to 1)
     and its squared norm.
     """
 
@@ -122,20 +123,60 @@ class Strengths(NamedTuple):
     decoupled: bool
 
 
-@compiled
-def sgd_epoch(X, y, plan, iterate, sums, loss, strengths):
-    """Visit rows as `plan` says; return the numbers of the iterate and of the sums.
+@formula
+def step_sizes(plan, k):
+    """Return what `sgd_step` needs of a plan at step k."""
+    of_row = plan.weights[k], plan.implicit_gains[k]
+    return plan.step_sizes[k], plan.intercept_steps[k], plan.penalty_steps[k], of_row
 
-    The arrays ``iterate.coef`` and ``sums.coef`` are changed in place. If `sums` is None,
-    nothing that serves it is compiled.
+
+@formula
+def sgd_step(loss, y, dot, sizes, numbers, strengths, subgradient):
+    """Return by what a step multiplies its row, and the numbers of the next iterate.
+
+    `dot` is the product of the row with the weights before they are scaled.
     """
-    if iterate.threshold > 0.0 or (strengths.l1 > 0.0 and not strengths.subgradient):
-        return _take_steps(X, y, plan, iterate, sums, loss, strengths, iterate.threshold)
-    return _take_steps(X, y, plan, iterate, sums, loss, strengths, None)
+    eta, intercept_eta, penalty_eta, (weight, implicit_gain) = sizes
+    scale, threshold, intercept = numbers
+    slope = weight * bounded_slope(loss, y, scale * dot + intercept, implicit_gain)
+    intercept -= intercept_eta * slope
+    if subgradient is not None:
+        scale *= 1.0 - penalty_eta * strengths.l2
+        return -eta * slope / scale, scale, threshold, intercept
+    step = -eta * slope / scale
+    threshold += penalty_eta * strengths.l1 / scale
+    scale /= 1.0 + penalty_eta * strengths.l2
+    return step, scale, threshold, intercept
 
 
-def _take_steps(X, y, plan, iterate, sums, loss, strengths, first_threshold):
-    """Do what `sgd_epoch` does; with None as first threshold, none is ever needed."""
+@formula
+def add_numbers(sums, scale, threshold, intercept):
+    """Return the numbers of sums over iterates, with those of one iterate more."""
+    scale_sum, threshold_sum, intercept_sum = sums
+    return scale_sum + scale, threshold_sum + scale * threshold, intercept_sum + intercept
+
+
+def needs_thresholds(threshold, strengths):
+    """Return whether weights are nearer to 0 than raw ones are, or will be."""
+    return threshold > 0.0 or (strengths.l1 > 0.0 and not strengths.subgradient)
+
+
+def sgd_epoch(X, y, plan, iterate, sums, loss, strengths):
+    """Step on rows as `plan` says; return the numbers of the iterate and of the sums.
+
+    The arrays ``iterate.coef`` and ``sums.coef`` are changed in place. What serves sums,
+    thresholds or subgradient steps is compiled only when it is needed.
+    """
+    step = by_storage(X, step_on_full_rows, step_on_sparse_rows)
+    needed = needs_thresholds(iterate.threshold, strengths)
+    first_threshold = iterate.threshold if needed else None
+    subgradient = True if strengths.subgradient else None
+    return step(X, y, plan, iterate, sums, loss, strengths, first_threshold, subgradient)
+
+
+@formula
+def _take_steps(X, y, plan, iterate, sums, loss, strengths, first_threshold, subgradient):
+    """Do what `sgd_epoch` does; what serves an argument that is None is left out."""
     coef, scale, threshold, intercept = iterate
     scale_sum, threshold_sum, intercept_sum = 0.0, 0.0, 0.0
     smallest_scale = SMALLEST_SCALE
@@ -149,59 +190,53 @@ def _take_steps(X, y, plan, iterate, sums, loss, strengths, first_threshold):
             prefetch_item(y, plan.prefetch_rows[k])
         if k + WEIGHTS_AHEAD < n_steps:
             prefetch_weights(X, plan.order[k + WEIGHTS_AHEAD], coef)
-        i = plan.order[k]
-        eta, penalty_eta = plan.step_sizes[k], plan.penalty_steps[k]
+        i, sizes = plan.order[k], step_sizes(plan, k)
         if first_threshold is None:
             dot = row_dot(X, i, coef, None)
         else:
             dot = row_dot(X, i, coef, threshold)
-        raw_prediction = scale * dot + intercept
-        slope = bounded_slope(loss, y[i], raw_prediction, plan.implicit_gains[k])
-        slope *= plan.weights[k]
-        if strengths.subgradient:
-            scale *= 1.0 - penalty_eta * strengths.l2
-            if strengths.l1 > 0.0:
-                length = penalty_eta * strengths.l1 / scale
-                if sums is not None:
-                    _move_towards_zero(coef, -length * scale_sum, coef_sum)
-                _move_towards_zero(coef, length, coef)
-            step = -eta * slope / scale
-        else:
-            step = -eta * slope / scale
-            threshold += penalty_eta * strengths.l1 / scale
-            scale /= 1.0 + penalty_eta * strengths.l2
+        numbers = scale, threshold, intercept
+        step, scale, threshold, intercept = sgd_step(
+            loss, y[i], dot, sizes, numbers, strengths, subgradient
+        )
+        if subgradient is not None and strengths.l1 > 0.0:
+            length = plan.penalty_steps[k] * strengths.l1 / scale
+            if sums is not None:
+                _move_towards_zero(coef, -length * scale_sum, coef_sum)
+            _move_towards_zero(coef, length, coef)
         row_add(X, i, step, coef)
-        intercept -= plan.intercept_steps[k] * slope
         if sums is not None:
             row_add(X, i, -step * scale_sum, coef_sum)  # the change comes late
-            scale_sum += scale
-            threshold_sum += scale * threshold
-            intercept_sum += intercept
+            numbers = scale_sum, threshold_sum, intercept_sum
+            scale_sum, threshold_sum, intercept_sum = add_numbers(
+                numbers, scale, threshold, intercept
+            )
         if scale < smallest_scale:
             if sums is not None:
-                coef_sum += scale_sum * coef
+                add_multiple(coef, scale_sum, coef_sum)
                 scale_sum = 0.0
-            coef *= scale
+            multiply(coef, scale)
             threshold *= scale
             scale = 1.0
     return (scale, threshold, intercept), (scale_sum, threshold_sum, intercept_sum)
 
 
-_step_on_full_rows = compiled(_take_steps)
-_step_on_sparse_rows = compiled(fastmath=EXACTLY)(_take_steps)
+@compiled
+def step_on_full_rows(
+    X, y, plan, iterate, sums, loss, strengths, first_threshold, subgradient
+):
+    return _take_steps(
+        X, y, plan, iterate, sums, loss, strengths, first_threshold, subgradient
+    )
 
 
-@overload(_take_steps)
-def _compiled_take_steps(X, y, plan, iterate, sums, loss, strengths, first_threshold):
-    return _steps_dense if isinstance(X, types.Array) else _steps_csr
-
-
-def _steps_dense(X, y, plan, iterate, sums, loss, strengths, first_threshold):
-    return _step_on_full_rows(X, y, plan, iterate, sums, loss, strengths, first_threshold)
-
-
-def _steps_csr(X, y, plan, iterate, sums, loss, strengths, first_threshold):
-    return _step_on_sparse_rows(X, y, plan, iterate, sums, loss, strengths, first_threshold)
+@compiled(fastmath=EXACTLY)
+def step_on_sparse_rows(
+    X, y, plan, iterate, sums, loss, strengths, first_threshold, subgradient
+):
+    return _take_steps(
+        X, y, plan, iterate, sums, loss, strengths, first_threshold, subgradient
+    )
 
 
 @compiled
@@ -209,6 +244,21 @@ def _move_towards_zero(coef, length, out):
     """Add the L1 subgradient step of `coef`, which may cross 0, to `out`."""
     for j in range(coef.shape[0]):
         out[j] -= length * np.sign(coef[j])
+
+
+@formula
+def dual_step(loss, y, dot, intercept, memory, scale, intercept_scale):
+    """Return the slope where a step on a row ends, and by what it multiplies the row.
+
+    What is remembered of the row is its slope, its weight and its squared norm.
+    """
+    slope, weight, norm = memory
+    implicit_gain = weight * (scale * norm + intercept_scale)
+    raw_prediction = scale * dot + intercept
+    end = implicit_slope(
+        loss, y, raw_prediction + implicit_gain * slope, implicit_gain, slope
+    )
+    return end, weight * (slope - end)
 
 
 @compiled
@@ -232,16 +282,13 @@ def svrg_epoch(X, y, sequence, slope_table, coef, scale, threshold, intercept_sc
         if k + WEIGHTS_AHEAD < n_steps:
             prefetch_weights(X, sequence.order[k + WEIGHTS_AHEAD], weights)
         i = sequence.order[k]
-        weight = slope_table.weights[i]
-        slope = slope_table.slopes[i]
-        implicit_gain = weight * (scale * slope_table.norms[i] + intercept_scale)
-        raw_prediction = scale * row_dot(X, i, weights, threshold) + intercept
-        new = implicit_slope(
-            loss, y[i], raw_prediction + implicit_gain * slope, implicit_gain, slope
+        memory = slope_table.slopes[i], slope_table.weights[i], slope_table.norms[i]
+        dot = row_dot(X, i, weights, threshold)
+        slope, change = dual_step(
+            loss, y[i], dot, intercept, memory, scale, intercept_scale
         )
-        change = weight * (slope - new)
         if change != 0.0:
             row_add(X, i, change, weights)
             intercept += intercept_scale * change
-            slope_table.slopes[i] = new
+            slope_table.slopes[i] = slope
     coef[last] = intercept

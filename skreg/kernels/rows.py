@@ -3,26 +3,30 @@
 Kernels touch a row only through `row_dot`, `row_add`, `row_bounds`, `row_item` and
 `prefetch_row`. Each is written once per storage (see `skreg.data.matrices`) and chosen by
 the type of the matrix: when a kernel is compiled, by the ``overload`` below it; without
-compilation, by the function's own body. Sums and updates of sparse rows are compiled by
-themselves, so that they are the same to the bit whatever flags the kernel around them has.
+compilation, by the function's own body. Sums and updates of sparse rows have flags of their
+own, so that they are the same to the bit whatever flags the kernel around them has.
 """
+
+import functools
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import overload
 
-from skreg._compile import EXACTLY, IN_ORDER, compiled
+from skreg._compile import EXACTLY, IN_ORDER, compiled, emitted, formula
 from skreg.data.matrices import CSR, INDEX
 
-# The weights of a row are asked for this many visits ahead, when its column indices have
+# The weights of a row are asked for this many steps ahead, when its column indices have
 # come, and only if there are more weights than a processor's cache holds.
 WEIGHTS_AHEAD = 2
 CACHED_WEIGHTS = 1 << 17
 _ONE, _TWO, _THREE, _FOUR = map(INDEX, (1, 2, 3, 4))
 
+_overload_in_order = functools.partial(overload, jit_options={"fastmath": set(IN_ORDER)})
 
-@compiled
+
+@formula
 def soft(x, threshold):
     """Return `x` moved towards 0 by `threshold`, and 0 where it is nearer than that.
 
@@ -30,16 +34,21 @@ def soft(x, threshold):
     """
     if threshold is None:
         return x
-    return np.copysign(max(abs(x) - threshold, 0.0), x)
+    size = abs(x) - threshold
+    return np.copysign(0.0 if size < 0.0 else size, x)
 
 
-@compiled
 def settle(coef, scale, threshold):
     """Return ``scale * soft(coef, threshold)``."""
     out = np.empty_like(coef)
+    _settle(coef, scale, threshold, out)
+    return out
+
+
+@compiled
+def _settle(coef, scale, threshold, out):
     for j in range(coef.shape[0]):
         out[j] = scale * soft(coef[j], threshold)
-    return out
 
 
 @compiled(fastmath=EXACTLY)
@@ -54,15 +63,38 @@ def discount(coef, thresholds, factor):
             coef[j, m] = factor * coef[j, m] + (1.0 - factor) * settled
 
 
+@formula
+def multiply(coef, factor):
+    """Multiply all weights by a factor, in place."""
+    for j in range(coef.shape[0]):
+        coef[j] *= factor
+
+
+@formula
+def add_multiple(coef, factor, out):
+    """Add `factor` times all weights to `out`."""
+    for j in range(coef.shape[0]):
+        out[j] += factor * coef[j]
+
+
+def by_storage(X, dense, sparse):
+    """Return what is for the storage of a matrix."""
+    return sparse if isinstance(X, CSR) else dense
+
+
 def row_dot(X, i, coef, threshold):
     """Return ``X[i] @ soft(coef, threshold)``."""
-    dot = _dot_csr if isinstance(X, CSR) else _dot_dense
-    return dot(X, i, coef, threshold)
+    return by_storage(X, _dot_dense, _dot_csr)(X, i, coef, threshold)
 
 
 @overload(row_dot)
-def _compiled_row_dot(X, i, coef, threshold):
-    return _dot_dense if isinstance(X, types.Array) else _dot_csr
+def _compiled_dot_dense(X, i, coef, threshold):
+    return _dot_dense if isinstance(X, types.Array) else None
+
+
+@_overload_in_order(row_dot)
+def _compiled_dot_csr(X, i, coef, threshold):
+    return None if isinstance(X, types.Array) else _dot_csr
 
 
 def _dot_dense(X, i, coef, threshold):
@@ -73,11 +105,7 @@ def _dot_dense(X, i, coef, threshold):
 
 
 def _dot_csr(X, i, coef, threshold):
-    return _indexed_dot(X.data, X.indices, X.indptr[i], X.indptr[i + 1], coef, threshold)
-
-
-@compiled(fastmath=IN_ORDER)
-def _indexed_dot(data, indices, start, stop, coef, threshold):
+    data, indices, start, stop = X.data, X.indices, X.indptr[i], X.indptr[i + 1]
     a, b, c, d = 0.0, 0.0, 0.0, 0.0  # one sum would have to wait for itself
     rest = (stop - start) & _THREE
     for j in range(start, stop - rest, _FOUR):
@@ -92,13 +120,17 @@ def _indexed_dot(data, indices, start, stop, coef, threshold):
 
 def row_add(X, i, factor, out):
     """Add ``factor * X[i]`` to `out`."""
-    add = _add_csr if isinstance(X, CSR) else _add_dense
-    add(X, i, factor, out)
+    by_storage(X, _add_dense, _add_csr)(X, i, factor, out)
 
 
 @overload(row_add)
-def _compiled_row_add(X, i, factor, out):
-    return _add_dense if isinstance(X, types.Array) else _add_csr
+def _compiled_add_dense(X, i, factor, out):
+    return _add_dense if isinstance(X, types.Array) else None
+
+
+@_overload_in_order(row_add)
+def _compiled_add_csr(X, i, factor, out):
+    return None if isinstance(X, types.Array) else _add_csr
 
 
 def _add_dense(X, i, factor, out):
@@ -107,12 +139,8 @@ def _add_dense(X, i, factor, out):
 
 
 def _add_csr(X, i, factor, out):
-    _indexed_add(X.data, X.indices, X.indptr[i], X.indptr[i + 1], factor, out)
-
-
-@compiled(fastmath=IN_ORDER)
-def _indexed_add(data, indices, start, stop, factor, out):
-    for j in range(start, stop):
+    data, indices = X.data, X.indices
+    for j in range(X.indptr[i], X.indptr[i + 1]):
         out[indices[j]] += factor * data[j]
 
 
@@ -129,15 +157,24 @@ def _compiled_row_bounds(X, i):
 
 
 def row_item(X, i, k):
-    """Return the column and the value at place `k` of row `i`."""
-    return (X.indices[k], X.data[k]) if isinstance(X, CSR) else (k, X[i, k])
+    """Return the column and the value at place `k` of row `i`.
+
+    They have the same types for all matrices: what they are given to is compiled once.
+    """
+    return by_storage(X, _item_dense, _item_csr)(X, i, k)
 
 
 @overload(row_item)
 def _compiled_row_item(X, i, k):
-    if isinstance(X, types.Array):
-        return lambda X, i, k: (k, X[i, k])
-    return lambda X, i, k: (X.indices[k], X.data[k])
+    return _item_dense if isinstance(X, types.Array) else _item_csr
+
+
+def _item_dense(X, i, k):
+    return np.int64(k), np.float64(X[i, k])
+
+
+def _item_csr(X, i, k):
+    return np.int64(X.indices[k]), np.float64(X.data[k])
 
 
 def prefetch_row(X, i):
@@ -191,7 +228,11 @@ def _prefetch_weights_csr(X, i, coef):
         prefetch(coef, X.indices[j])
 
 
-@intrinsic
+def _no_prefetch(array, index):
+    pass
+
+
+@emitted(_no_prefetch)
 def prefetch(typingctx, array, index):
     """Emit ``llvm.prefetch`` for the element `index` of the flat `array`."""
 

@@ -14,9 +14,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
-from numba.extending import intrinsic, overload
 
-from skreg._compile import compiled
+from skreg._compile import compiled, emitted, formula
 from skreg.kernels.rows import CACHED_WEIGHTS, prefetch, soft
 
 LANES = 8
@@ -51,61 +50,17 @@ def aligned_copy(array):
     return copy
 
 
-def row_dots(X, i, coef, thresholds, out):
-    """Set ``out`` to ``X[i] @ soft(coef, thresholds)``, for a `CSR` and rows of weights.
-
-    With None as thresholds, which is known when a kernel is compiled, weights stay as they
-    are.
-    """
-    place = slice(X.indptr[i], X.indptr[i + 1])
-    rows = coef[X.indices[place]]
+def _numpy_dot(data, indices, start, stop, coef, lane, thresholds, out):
+    rows, lanes = coef[indices[start:stop]], slice(lane, lane + LANES)
     if thresholds is not None:
         rows = np.copysign(np.maximum(np.abs(rows) - thresholds, 0.0), rows)
-    out[:] = X.data[place] @ rows
+    out[lanes] = data[start:stop] @ rows[:, lanes]
 
 
-@overload(row_dots)
-def _compiled_row_dots(X, i, coef, thresholds, out):
-    def compiled_row_dots(X, i, coef, thresholds, out):
-        start, stop = X.indptr[i], X.indptr[i + 1]
-        for lane in range(0, coef.shape[1], LANES):
-            _dot(X.data, X.indices, start, stop, coef, lane, thresholds, out)
-
-    return compiled_row_dots
-
-
-def row_add_each(X, i, factors, out):
-    """Add ``X[i]`` times each of the factors to a column of `out`, for a `CSR`."""
-    for k in range(X.indptr[i], X.indptr[i + 1]):
-        out[X.indices[k]] += factors * X.data[k]
-
-
-@overload(row_add_each)
-def _compiled_row_add_each(X, i, factors, out):
-    def compiled_row_add_each(X, i, factors, out):
-        start, stop = X.indptr[i], X.indptr[i + 1]
-        for lane in range(0, out.shape[1], LANES):
-            if factors[lane : lane + LANES].any():
-                _add(X.data, X.indices, start, stop, factors, lane, out)
-
-    return compiled_row_add_each
-
-
-def prefetch_each(X, i, coef):
-    """Ask the memory for the weights of row `i`; this has no effect but on speed."""
-
-
-@overload(prefetch_each)
-def _compiled_prefetch_each(X, i, coef):
-    def compiled_prefetch_each(X, i, coef):
-        if coef.size <= CACHED_WEIGHTS:
-            return
-        width = coef.shape[1]
-        for k in range(X.indptr[i], X.indptr[i + 1]):
-            for lane in range(0, width, LANES):
-                prefetch(coef, np.int64(X.indices[k]) * width + lane)
-
-    return compiled_prefetch_each
+def _numpy_add(data, indices, start, stop, factors, lane, out):
+    lanes = slice(lane, lane + LANES)
+    for k in range(start, stop):
+        out[indices[k], lanes] += factors[lanes] * data[k]
 
 
 @compiled
@@ -135,7 +90,7 @@ def count_nonzero_each(coef, thresholds, out):
     return n_finite == coef.size
 
 
-@intrinsic
+@emitted(_numpy_dot)
 def _dot(typingctx, data, indices, start, stop, coef, lane, thresholds, out):
     """Set `LANES` elements of `out` to products of a sparse row with columns of `coef`."""
 
@@ -176,19 +131,28 @@ def _dot(typingctx, data, indices, start, stop, coef, lane, thresholds, out):
     return _signature(*arguments), codegen
 
 
-@intrinsic
+@emitted(_numpy_add)
 def _add(typingctx, data, indices, start, stop, factors, lane, out):
-    """Add a sparse row times `LANES` factors to as many columns of `out`."""
+    """Add a sparse row times `LANES` factors, unless all are 0, to columns of `out`."""
 
     def codegen(context, builder, signature, arguments):
         arrays = _Arrays(context, builder, signature, arguments)
         start, stop, lane = arguments[2], arguments[3], arguments[5]
         factor = arrays.vector(4, lane)
-        with cgutils.for_range_slice(builder, start, stop, _INT64(1)) as (k, _):
+
+        def add_product(k):
             pointer = arrays.vector_pointer(6, arrays.place(1, k, 6, lane))
             product = builder.fmul(arrays.spread(0, k), factor, flags=["contract"])
             old = builder.load(pointer, align=8)
             builder.store(builder.fadd(old, product, flags=["contract"]), pointer, align=8)
+
+        differ = builder.fcmp_unordered("!=", factor, ir.Constant(_VECTOR, [0.0] * LANES))
+        mask = builder.bitcast(differ, ir.IntType(LANES))
+        with (
+            builder.if_then(builder.icmp_unsigned("!=", mask, mask.type(0))),
+            cgutils.for_range_slice(builder, start, stop, _INT64(1)) as (k, _),
+        ):
+            add_product(k)
         return context.get_dummy_value()
 
     arguments = data, indices, types.intp, types.intp, factors, types.intp, out
@@ -250,3 +214,34 @@ def _call(builder, name, *vectors):
     kind = ir.FunctionType(_VECTOR, [_VECTOR] * len(vectors))
     function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
     return builder.call(function, vectors)
+
+
+@formula
+def row_dots(X, i, coef, thresholds, out):
+    """Set ``out`` to ``X[i] @ soft(coef, thresholds)``, for a `CSR` and rows of weights.
+
+    With None as thresholds, which is known when a kernel is compiled, weights stay as they
+    are.
+    """
+    start, stop = X.indptr[i], X.indptr[i + 1]
+    for lane in range(0, coef.shape[1], LANES):
+        _dot(X.data, X.indices, start, stop, coef, lane, thresholds, out)
+
+
+@formula
+def row_add_each(X, i, factors, out):
+    """Add ``X[i]`` times each of the factors to a column of `out`, for a `CSR`."""
+    start, stop = X.indptr[i], X.indptr[i + 1]
+    for lane in range(0, out.shape[1], LANES):
+        _add(X.data, X.indices, start, stop, factors, lane, out)
+
+
+@formula
+def prefetch_each(X, i, coef):
+    """Ask the memory for the weights of row `i`; this has no effect but on speed."""
+    if coef.size <= CACHED_WEIGHTS:
+        return
+    width = coef.shape[1]
+    for k in range(X.indptr[i], X.indptr[i + 1]):
+        for lane in range(0, width, LANES):
+            prefetch(coef, np.int64(X.indices[k]) * width + lane)

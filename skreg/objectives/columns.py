@@ -32,11 +32,13 @@ def certify_columns(problems, targets, coef, intercept, curvatures, mean_slopes=
     problem, n_models = problems[0], len(problems)
     if n_models == 1:
         return [_certify(problem, coef, float(intercept[0]), curvatures, mean_slopes)]
-    losses, slopes = np.zeros(n_models), np.empty((n_models, len(problem.rows)))
+    slopes, width = np.empty((n_models, len(problem.rows))), coef.shape[1]
     weights = problem.sample_weight / problem.weight_sum
     rows = problem.X, targets, weights, problem.rows
-    sums = np.zeros((2, n_models))  # of positive slopes, and of the sizes of others
-    block_slopes(*rows, coef, intercept, problem.loss, losses, slopes, sums)
+    totals = np.zeros((3, n_models))
+    losses, sums = totals[0], totals[1:]  # of positive slopes, and of the sizes of others
+    parts = coef, intercept, problem.loss, slopes, totals
+    block_slopes(*rows, *parts, np.empty(width))
     if mean_slopes is not None:
         slopes, of_rows = mean_slopes.add(slopes), weights[problem.rows]
         sums[:] = np.maximum(slopes, 0.0) @ of_rows, np.maximum(-slopes, 0.0) @ of_rows
@@ -45,8 +47,9 @@ def certify_columns(problems, targets, coef, intercept, curvatures, mean_slopes=
     if problem.is_penalized:
         factors[:] = [balancing_factors(problem, *pair) for pair in sums.T.tolist()]
     gradients = aligned_zeros(coef.shape)
-    block_gradients(problem.X, weights, problem.rows, slopes, factors, gradients)
-    totals = sums[0] - sums[1]
+    parts = slopes, factors, gradients
+    block_gradients(problem.X, weights, problem.rows, *parts, np.zeros(width))
+    differences = sums[0] - sums[1]
     return [
         certificate_of(
             problems[m],
@@ -55,7 +58,7 @@ def certify_columns(problems, targets, coef, intercept, curvatures, mean_slopes=
             slopes[m],
             tuple(factors[m].tolist()),
             np.abs(gradients[:, m]),
-            kkt_residual(problem, np.append(gradients[:, m], totals[m]), curvatures),
+            kkt_residual(problem, np.append(gradients[:, m], differences[m]), curvatures),
         )
         for m in range(n_models)
     ]

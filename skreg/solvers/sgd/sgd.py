@@ -319,9 +319,10 @@ class SGD(PlainDescent):
         problem, iterate = self.problem, self.state.iterate
         coef = self.state.settled(iterate)
         if self.state.n_models > 1:
-            suits = np.zeros(coef.shape[1], dtype=bool)
-            parts = problem.X, self._targets, row, iterate, factor, problem.loss, suits
-            block_row_suits(*parts)
+            width = coef.shape[1]
+            suits, parts = np.zeros(width, dtype=bool), (row, iterate, factor)
+            row_parts = problem.X, self._targets, *parts
+            block_row_suits(*row_parts, problem.loss, suits, np.empty(width))
         else:
             here, there = (
                 row_loss(

@@ -23,8 +23,8 @@ import numpy as np
 from skreg.data.order import Order
 from skreg.kernels.block import block_svrg_epoch, move_center
 from skreg.kernels.epochs import SlopeTable, svrg_epoch
+from skreg.kernels.rows import settle
 from skreg.kernels.vectors import aligned_copy, padded
-from skreg.penalties.elastic_net import soft_threshold
 
 _MOMENTUM = 0.8
 # The intercept, which is not penalized, is held to a center of its own, this much more
@@ -95,7 +95,7 @@ class RowSteps:
             problem.loss,
         )
         dual, intercept = self._dual[:-1], float(self._dual[-1])
-        coef = self._scale * soft_threshold(dual, problem.l1)
+        coef = settle(dual, self._scale, problem.l1)
         if self._prox_weight > 0.0:
             center = coef + _MOMENTUM * (coef - self._last)
             dual += self._prox_weight * (center - self._center)
@@ -154,6 +154,7 @@ class BlockRowSteps:
             self._intercept_dual,
             self._numbers,
             problem.loss,
+            np.zeros((2, len(scale))),
         )
         move_center(
             self._dual, self.coef, self._center, self._prox_weight, scale, l1, _MOMENTUM
