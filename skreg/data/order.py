@@ -142,7 +142,7 @@ def interleave(rows, starts, block, out, state):
     other blocks come between them is random, any way with equal chance.
     """
     x = state[0]
-    turns = np.empty(STREAMS * block, dtype=np.int64)
+    streams = np.empty(STREAMS * block, dtype=np.int64)
     n_done = 0
     for first in range(0, starts.shape[0], STREAMS):
         places = starts[first : first + STREAMS].copy()
@@ -151,11 +151,11 @@ def interleave(rows, starts, block, out, state):
             for _ in range(min(block, rows.shape[0] - places[stream])):
                 x = advance(x)
                 j = below(x, n + 1)
-                turns[n] = turns[j]
-                turns[j] = stream
+                streams[n] = streams[j]
+                streams[j] = stream
                 n += 1
         for k in range(n):
-            out[n_done + k] = rows[places[turns[k]]]
-            places[turns[k]] += 1
+            out[n_done + k] = rows[places[streams[k]]]
+            places[streams[k]] += 1
         n_done += n
     state[0] = x

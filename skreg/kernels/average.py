@@ -9,26 +9,26 @@ from skreg.kernels.rows import soft
 
 
 @compiled(fastmath=EXACTLY)
-def add_displacement_products(iterate, recent, former, unit, out):
+def add_displacement_products(iterate, current, previous, unit, out):
     """Add products, of each model, to rows of `out`.
 
-    The product of two ways, to the iterate from the mean of recent notes, and there from
-    that of former ones; the squares of both, and of the way from the latter to the iterate;
-    the squares of the weights of former notes, in the mean, and of the iterate.
+    The product of two displacements, to the iterate from the current mean, and there from
+    the previous one; the squares of both, and of that from the latter to the iterate; the
+    squares of the weights of the previous mean, and of the iterate.
     """
     coef, scale, threshold, intercept = iterate
     for m in range(coef.shape[1]):
-        n_recent, n_former = max(recent[2][m], 1.0), max(former[2][m], 1.0)
-        last = intercept[m] - recent[1][m] / n_recent
-        before = recent[1][m] / n_recent - former[1][m] / n_former
-        if recent[2][m] > 0.0 and former[2][m] > 0.0:
+        n_current, n_previous = max(current[2][m], 1.0), max(previous[2][m], 1.0)
+        last = intercept[m] - current[1][m] / n_current
+        before = current[1][m] / n_current - previous[1][m] / n_previous
+        if current[2][m] > 0.0 and previous[2][m] > 0.0:
             add_products(last, before, 1.0, out[:, m])
     for j in range(coef.shape[0]):
         for m in range(coef.shape[1]):
-            n_recent, n_former = max(recent[2][m], 1.0), max(former[2][m], 1.0)
+            n_current, n_previous = max(current[2][m], 1.0), max(previous[2][m], 1.0)
             weight = scale[m] * soft(coef[j, m], threshold[m])
-            middle, mean = recent[0][j, m] / n_recent, former[0][j, m] / n_former
-            if recent[2][m] > 0.0 and former[2][m] > 0.0:
+            middle, mean = current[0][j, m] / n_current, previous[0][j, m] / n_previous
+            if current[2][m] > 0.0 and previous[2][m] > 0.0:
                 add_products(weight - middle, middle - mean, unit, out[:, m])
             out[4, m] += mean * mean
             out[5, m] += weight * weight
@@ -52,9 +52,9 @@ def add_iterate(iterate, sums, keeps, adds, out):
 
 
 @compiled(fastmath=EXACTLY)
-def set_to_mean(iterate, recent, former, count, out):
+def set_to_mean(iterate, current, previous, count, out):
     coef, scale, threshold, _ = iterate
     for j in range(coef.shape[0]):
         for m in range(coef.shape[1]):
             weight = scale[m] * soft(coef[j, m], threshold[m])
-            out[j, m] = (weight + (recent[0][j, m] + former[0][j, m])) / count[m]
+            out[j, m] = (weight + (current[0][j, m] + previous[0][j, m])) / count[m]

@@ -172,20 +172,20 @@ def block_svrg_epoch(X, y, sequence, slope_table, dual, intercept, numbers, loss
         i = sequence.order[k]
         row_dots(X, i, dual, thresholds, dots)
         for m in range(intercept.shape[0]):
-            memory = slope_table.slopes[i, m], slope_table.weights[i], slope_table.norms[i]
+            entry = slope_table.slopes[i, m], slope_table.weights[i], slope_table.norms[i]
             slope_table.slopes[i, m], changes[m] = dual_step(
-                loss, y[i], dots[m], intercept[m], memory, scale[m], intercept_scale[m]
+                loss, y[i], dots[m], intercept[m], entry, scale[m], intercept_scale[m]
             )
             intercept[m] += intercept_scale[m] * changes[m]
         row_add_each(X, i, changes, dual)
 
 
 @compiled
-def move_center(dual, last, center, strength, scale, thresholds, momentum):
+def move_center(dual, last, center, prox_weight, scale, thresholds, momentum):
     """Let the proximal center of each model follow its weights, which become `last`."""
     for j in range(dual.shape[0]):
         for m in range(dual.shape[1]):
             weight = scale[m] * soft(dual[j, m], thresholds[m])
             moved = weight + momentum * (weight - last[j, m])
-            dual[j, m] += strength[m] * (moved - center[j, m])
+            dual[j, m] += prox_weight[m] * (moved - center[j, m])
             last[j, m], center[j, m] = weight, moved

@@ -247,12 +247,12 @@ def _move_towards_zero(coef, length, out):
 
 
 @formula
-def dual_step(loss, y, dot, intercept, memory, scale, intercept_scale):
+def dual_step(loss, y, dot, intercept, entry, scale, intercept_scale):
     """Return the slope where a step on a row ends, and by what it multiplies the row.
 
-    What is remembered of the row is its slope, its weight and its squared norm.
+    What the slope table holds of the row is its slope, its weight and its squared norm.
     """
-    slope, weight, norm = memory
+    slope, weight, norm = entry
     implicit_gain = weight * (scale * norm + intercept_scale)
     raw_prediction = scale * dot + intercept
     end = implicit_slope(
@@ -282,11 +282,9 @@ def svrg_epoch(X, y, sequence, slope_table, coef, scale, threshold, intercept_sc
         if k + WEIGHTS_AHEAD < n_steps:
             prefetch_weights(X, sequence.order[k + WEIGHTS_AHEAD], weights)
         i = sequence.order[k]
-        memory = slope_table.slopes[i], slope_table.weights[i], slope_table.norms[i]
+        entry = slope_table.slopes[i], slope_table.weights[i], slope_table.norms[i]
         dot = row_dot(X, i, weights, threshold)
-        slope, change = dual_step(
-            loss, y[i], dot, intercept, memory, scale, intercept_scale
-        )
+        slope, change = dual_step(loss, y[i], dot, intercept, entry, scale, intercept_scale)
         if change != 0.0:
             row_add(X, i, change, weights)
             intercept += intercept_scale * change

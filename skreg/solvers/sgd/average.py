@@ -1,4 +1,4 @@
-"""The tail average: the mean of recent iterates, which are noted now and then.
+"""The tail average: the mean of recent iterates, taken now and then.
 
 The raw value of a small weight is now above, now below its threshold, so that a single
 iterate may miss it; what the steps keep at its optimum is the mean of the tail (Rakhlin,

@@ -60,7 +60,7 @@ _STEPS_OF_A_NEW_MATRIX = 2
 # The sample is large enough if a step leaves this part of the gap.
 _FAIR = 0.5
 # Where a loss is flat, or nearly so, a model is curved by this part of the loss's largest
-# curvature, so that each step has an end; but where the slope fades as well, by no more
+# curvature, so that each step has an end; but where the slope curved as well, by no more
 # than this part of it, which lets steps go on.
 _SMALLEST_CURVATURE = 1e-7
 _LEAST_OF_SLOPE = 0.1
@@ -363,9 +363,9 @@ class Newton:
         curvatures = np.empty(len(rows))
         curvature_pass(problem.y, rows, raw, problem.loss, curvatures)
         smallest = np.full(len(rows), self._least_curvature * problem.loss.max_curvature)
-        fades = curvatures > 0.0
-        self._has_flat_rows = not fades.all()
-        smallest[fades] = np.minimum(smallest, _LEAST_OF_SLOPE * np.abs(slopes))[fades]
+        curved = curvatures > 0.0
+        self._has_flat_rows = not curved.all()
+        smallest[curved] = np.minimum(smallest, _LEAST_OF_SLOPE * np.abs(slopes))[curved]
         weights = problem.sample_weight[rows]
         found = rows, weights / weights.sum() * np.maximum(curvatures, smallest)
         if self._quadratic:
