@@ -8,7 +8,7 @@ from skreg.losses import LOSSES, make_loss
 from skreg.objectives.certificate import Certificate
 from skreg.objectives.problem import Problem, null_model
 from skreg.solvers.descent import Descent
-from skreg.solvers.driver import LEARNING_RATES, SOLVERS
+from skreg.solvers.driver import LEARNING_RATES, descent_for, solvers
 from skreg.solvers.sgd.state import SGDSettings, SGDState
 
 
@@ -21,11 +21,11 @@ def descents(rng, storage):
             as_rows(storage(X)), y, np.ones(40), np.arange(40), make_loss(loss), 0.01, 0.1,
             True,
         )  # fmt: skip
-        for name, make in SOLVERS.items():
+        for name in solvers():
             for schedule in LEARNING_RATES if name == "sgd" else ["auto"]:
                 settings = SGDSettings(False, schedule, None, 0.5, True, 0, False)
                 state = SGDState.start(np.zeros(3), 0.0, generator_state(0))
-                yield make([problem], settings, state)
+                yield descent_for(name, [problem], settings, state)
 
 
 @pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])

@@ -18,14 +18,14 @@ from skreg.data.numbers import as_numbers
 from skreg.data.order import generator_state
 from skreg.data.storage import as_csr
 from skreg.estimators.hints import PARAMETERS, WithHints
-from skreg.losses import make_loss
+from skreg.losses import loss_of
 from skreg.objectives.problem import Problem
 from skreg.penalties.elastic_net import strengths
 from skreg.solvers.driver import (
     LEARNING_RATES,
-    SOLVER_OPTIONS,
     minimize,
     solver_for,
+    solvers,
     take_epoch,
 )
 from skreg.solvers.messages import divergence
@@ -74,7 +74,7 @@ class SGDRegularizedModel(WithHints):
         "alpha": [Interval(Real, 0, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "mode": [StrOptions({"proximal", "subgradient"})],
-        "solver": [StrOptions(set(SOLVER_OPTIONS))],
+        "solver": [StrOptions({"auto", *solvers()})],
         "fit_intercept": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
@@ -132,7 +132,7 @@ class SGDRegularizedModel(WithHints):
     def _problems(self, X, targets, sample_weight, rows):
         """Return the problem of each output."""
         l1, l2 = strengths(self.penalty, self.alpha, self.l1_ratio)
-        matrix, loss = as_rows(X), make_loss(self.loss, self.epsilon)
+        matrix, loss = as_rows(X), loss_of(self)
         return [
             Problem(matrix, y, sample_weight, rows, loss, l1, l2, self.fit_intercept)
             for y in targets

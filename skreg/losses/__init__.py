@@ -59,6 +59,12 @@ def make_loss(name, epsilon=0.1):
     return loss(float(epsilon)) if "epsilon" in loss._fields else loss()
 
 
+def loss_of(model):
+    """Return the loss of an estimator, whose parameters have the names of its fields."""
+    kind = LOSSES[model.loss]
+    return kind(*(float(getattr(model, field)) for field in kind._fields))
+
+
 __all__ = [
     "CLASSIFICATION_LOSSES",
     "LOSSES",
@@ -81,6 +87,7 @@ __all__ = [
     "curvature",
     "derivative",
     "implicit_slope",
+    "loss_of",
     "make_loss",
     "value",
 ]

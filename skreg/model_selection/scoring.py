@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.metrics import check_scoring, r2_score
 
 from skreg.kernels.passes import loss_sum
-from skreg.losses import make_loss
+from skreg.losses import loss_of
 
 
 def scorer_of(scoring, model):
@@ -80,7 +80,7 @@ class Scorer:
         return self._scores_of_models(fold, X, coefs, intercepts, alphas, l1_ratio), losses
 
     def _losses(self, fold, raw):
-        loss = make_loss(self._model.loss, self._model.epsilon)
+        loss = loss_of(self._model)
         columns = np.ascontiguousarray(raw.transpose(2, 0, 1))
         return np.array([
             mean_loss(loss, fold.targets, fold.sample_weight, column) for column in columns

@@ -24,7 +24,7 @@ from skreg.estimators.classifier import (
 )
 from skreg.estimators.hints import SEARCH_PARAMETERS, WithHints
 from skreg.estimators.regressor import SGDRegularizedRegressor
-from skreg.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, make_loss
+from skreg.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, loss_of
 from skreg.model_selection.candidates import Candidates
 from skreg.model_selection.coef_path import FORMS, CoefPath
 from skreg.model_selection.folds import Fold, PathFitter, walk
@@ -147,7 +147,7 @@ class _RegularizedCV(SearchRouter, WithHints):
         fitter = PathFitter(
             as_rows(X),
             self._targets(model, codes),
-            make_loss(model.loss, model.epsilon),
+            loss_of(model),
             self.fit_intercept,
             Stopping(self.max_iter, self.tol, 0, 0),
             generator_state(0 if self.random_state is None else self.random_state),
@@ -305,7 +305,7 @@ class _RegularizedCV(SearchRouter, WithHints):
         X, y, weights = model._check(X, y, sample_weight, reset=False)
         targets = self._targets(model, self._encode_validation(model, y, "y"))
         raw = np.ascontiguousarray(model._raw_predictions(X).T)
-        loss = make_loss(model.loss, model.epsilon)
+        loss = loss_of(model)
         return -float(mean_loss(loss, targets, weights, raw))
 
     def predict(self, X):

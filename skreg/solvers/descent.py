@@ -1,5 +1,11 @@
-"""What the driver asks of a method: the contract of all descents."""
+"""What the driver asks of a method: the contract of all descents.
 
+A new method is one class, in a file of this folder or of one in it: the driver finds it by
+the name that users type for it.
+"""
+
+import importlib
+import pkgutil
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -9,10 +15,13 @@ import numpy as np
 class Descent(ABC):
     """A method at work on problems that share their rows, with a column for each of them.
 
-    The driver calls `start` once, then `epoch` and `count_nonzero` in turn until all
-    models have ended, and where a certificate is due `weights` and `certify`.
+    It is made of ``(problems, settings, state)``, to go on from the state; problems differ
+    in their targets only. The driver calls `start` once, then `epoch` and `count_nonzero`
+    in turn until all models have ended, and where a certificate is due `weights` and
+    `certify`.
     """
 
+    solver = ""  # what users type; methods may share it, see `serves`
     problems: list
     state: Any  # from which plain steps go on
     # Whether each epoch ends with a certificate at no price.
@@ -22,6 +31,16 @@ class Descent(ABC):
     # By how much noise that is there by design raises the objective.
     plateau = 0.0
     step_size = np.nan
+
+    @classmethod
+    def serves(cls, loss, settings):
+        """Return whether the method is the one of its name for a loss and `SGDSettings`."""
+        return True
+
+    @classmethod
+    def obstacle(cls, settings):
+        """Return why the method cannot serve, as the end of a sentence, or None."""
+        return None
 
     def start(self, nulls):  # noqa: B027
         """Begin; `nulls` holds the `NullModel` of each problem."""
@@ -55,3 +74,34 @@ class Descent(ABC):
     def keep(self, models):
         """Go on with some of the models."""
         raise NotImplementedError(f"{type(self).__name__} is for one model.")
+
+
+class ExactDescent(Descent):
+    """A descent of one problem to its optimum, whose steps are not the user's to choose."""
+
+    solver = "svrg"
+
+    @classmethod
+    def obstacle(cls, settings):
+        if settings.subgradient:
+            return "is proximal, and mode='subgradient' is not"
+        if settings.early_stopping:
+            return "is at the optimum too soon for early_stopping"
+        if settings.average:
+            return "has no noise for average to remove"
+        if settings.eta0 is not None or settings.schedule != "auto":
+            return "chooses its steps itself, without learning_rate and eta0"
+        return None
+
+
+def methods(package):
+    """Return the descents in all modules of a package, by the names that users type."""
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(found.name)
+    found, todo = {}, [Descent]
+    while todo:
+        kind = todo.pop()
+        todo += kind.__subclasses__()
+        if kind.solver and not kind.__abstractmethods__:
+            found.setdefault(kind.solver, []).append(kind)
+    return found

@@ -4,6 +4,7 @@ What over- or underflows on the way is for the driver to see: NumPy's warnings, 
 caller made of them by `numpy.errstate`, are off in here.
 """
 
+import functools
 import time
 import warnings
 from itertools import chain
@@ -12,47 +13,42 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
+import skreg.solvers
 from skreg.objectives.problem import null_model
-from skreg.solvers.kinked.descent import KinkedDescent
+from skreg.solvers.descent import ExactDescent, methods
 from skreg.solvers.messages import divergence
 from skreg.solvers.monitor import DIVERGED, Evaluated, Monitor, reference
-from skreg.solvers.sgd.adagrad import AdaGrad
 from skreg.solvers.sgd.columns import can_share, grouped, split
 from skreg.solvers.sgd.schedules import SCHEDULES
-from skreg.solvers.sgd.sgd import SGD
 from skreg.solvers.threads import single_threaded_blas
-from skreg.solvers.working_set.svrg import SVRG
 
-
-def plain_descent(problems, settings, state):
-    """Return the descent of plain steps that the settings ask for."""
-    kind = AdaGrad if settings.schedule == "adagrad" else SGD
-    return kind(problems, settings, state)
-
-
-def exact_descent(problems, settings, state):
-    """Return the descent that finds the optimum of a smooth loss, or of one with kinks."""
-    kind = KinkedDescent if problems[0].loss.max_curvature is None else SVRG
-    return kind(*problems, settings, state)
-
-
-# The descent that each value of ``solver`` stands for; "auto" means one of the others.
-SOLVERS = {"sgd": plain_descent, "svrg": exact_descent}
-SOLVER_OPTIONS = ["auto", *SOLVERS]
 LEARNING_RATES = [*SCHEDULES, "adagrad"]
 
 
-def solver_for(name, settings):
-    """Return the key of `SOLVERS` that a value of ``solver`` stands for.
+@functools.cache
+def solvers():
+    """Return the methods of each value of ``solver`` but "auto", one of the others."""
+    return methods(skreg.solvers)
 
-    Raises ValueError where the exact solver is asked for what it cannot do.
+
+def solver_for(name, settings):
+    """Return the key of `solvers` that a value of ``solver`` stands for.
+
+    Raises ValueError where a method is asked for what it cannot do.
     """
-    obstacle = SVRG.obstacle(settings)
     if name == "auto":
-        return "sgd" if obstacle else "svrg"
-    if name == "svrg" and obstacle:
-        raise ValueError(f"solver='svrg' {obstacle}. Use solver='sgd' or 'auto'.")
+        return "sgd" if ExactDescent.obstacle(settings) else "svrg"
+    obstacle = solvers()[name][0].obstacle(settings)
+    if obstacle:
+        raise ValueError(f"solver={name!r} {obstacle}. Use solver='sgd' or 'auto'.")
     return name
+
+
+def descent_for(name, problems, settings, state):
+    """Return the descent of a key of `solvers` that serves the loss and the settings."""
+    loss = problems[0].loss
+    kind = next(kind for kind in solvers()[name] if kind.serves(loss, settings))
+    return kind(problems, settings, state)
 
 
 def minimize(problems, name, settings, states, stopping, scores, n_jobs=None):
@@ -107,7 +103,7 @@ def _descents(problems, name, settings, states, n_jobs):
     for state in grouped(states, n_jobs) if share else split(states):
         own = [problems[k] for k in state.models]
         with np.errstate(all="ignore"):
-            yield SOLVERS[name](own, settings, state), state.models
+            yield descent_for(name, own, settings, state), state.models
 
 
 def _in_threads(function, groups, n_jobs):

@@ -9,7 +9,7 @@ import numpy as np
 from skreg.kernels.passes import conjugate_sum, loss_sum
 from skreg.objectives.certificate import certificate_from, evaluate, feature_curvatures
 from skreg.objectives.problem import best_intercept, null_model, without_offset
-from skreg.solvers.descent import Descent
+from skreg.solvers.descent import ExactDescent
 from skreg.solvers.kinked.dual_ascent import DualAscent
 from skreg.solvers.kinked.multipliers import Multipliers
 from skreg.solvers.sgd.state import SGDState
@@ -100,13 +100,17 @@ class Bracket:
         return float(sizes[:-1] @ (np.abs(coef) + moves) + of_intercept)
 
 
-class KinkedDescent(Descent):
+class KinkedDescent(ExactDescent):
     """The descent of one `Problem`: each call of `epoch` is one of a method."""
 
-    def __init__(self, problem, settings, state):
-        self.problems = [problem]
+    @classmethod
+    def serves(cls, loss, settings):
+        return loss.max_curvature is None
+
+    def __init__(self, problems, settings, state):
+        self.problems = problems
         self._settings = settings
-        problem, self._offset = without_offset(problem)
+        problem, self._offset = without_offset(*problems)
         self._subproblem = without_empty_features(problem)
         self._generator = state.generator
         self._models = state.models

@@ -40,7 +40,7 @@ class Multipliers:
         self._problem = problem
         self._bracket = bracket
         smooth = problem._replace(**self._smoothed(0.0))
-        self._smooth = SVRG(smooth, settings, state, refines=False)
+        self._smooth = SVRG([smooth], settings, state, refines=False)
         self._smooth.start([null])
         self._see()
 

@@ -118,7 +118,7 @@ def _solve_by_moments(quadratic, penalties, stopping, generator, points):
 
 def _solve_in_turn(problem, penalties, stopping, null, generator, points):
     start = points[-1][1:] if points else (np.zeros(problem.n_features), 0.0)
-    descent = SVRG(problem, _SETTINGS, SGDState.start(*start, generator))
+    descent = SVRG([problem], _SETTINGS, SGDState.start(*start, generator))
     for penalty in penalties:
         descent.set_penalty(*penalty)
         if len(points) > 1 and penalty[0] > 0.0:
@@ -186,7 +186,7 @@ def _solve_in_blocks(problem, penalties, stopping, null, generator, points):
             weights = part.expand(coef), intercept
             solution = Solution(*weights, n_iter, True, certificate, {}, state, None)
             if not certificate.suboptimality <= target:  # NaN is no certificate
-                descent = SVRG(problem._replace(l1=l1, l2=l2), _SETTINGS, state)
+                descent = SVRG([problem._replace(l1=l1, l2=l2)], _SETTINGS, state)
                 (solution,) = run(descent, _SETTINGS, stopping, [null], [None])
                 coef, intercept = part.restrict(solution.coef), solution.intercept
             yield solution

@@ -56,6 +56,10 @@ _STRONGEST_GRADIENT = 1e100
 class AdaGrad(PlainDescent):
     """The descent of one `Problem` by AdaGrad steps."""
 
+    @classmethod
+    def serves(cls, loss, settings):
+        return settings.schedule == "adagrad"
+
     def __init__(self, problems, settings, state):
         super().__init__(problems, settings, state)
         problem = self.problem

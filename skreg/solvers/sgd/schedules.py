@@ -1,8 +1,8 @@
 """Step sizes: each schedule is a function of the step number t = 0, 1, 2, ...
 
 A schedule returns what multiplies the first step size: ``eta0`` if the user gave one, else
-a safe step that `skreg.solvers.sgd.step_sizes` takes from the rows. Entries of `SCHEDULES` are
-what ``learning_rate`` accepts; a new one is a function and a line there.
+a safe step that `skreg.solvers.sgd.step_sizes` takes from the rows. Entries of `SCHEDULES`
+are what ``learning_rate`` accepts; a new one is a function and a line there.
 """
 
 from typing import NamedTuple

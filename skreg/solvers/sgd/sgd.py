@@ -34,6 +34,7 @@ _SMALLEST_FACTOR = 1e-6
 class PlainDescent(Descent):
     """The descent of problems that differ in their targets: an epoch takes every row."""
 
+    solver = "sgd"
     evaluates = False  # an evaluation takes a pass of its own
 
     def __init__(self, problems, settings, state):
@@ -111,6 +112,10 @@ def _mean_loss(problem, coef, intercept):
 
 class SGD(PlainDescent):
     """The descent by steps of one size for all weights."""
+
+    @classmethod
+    def serves(cls, loss, settings):
+        return settings.schedule != "adagrad"
 
     def __init__(self, problems, settings, state):
         super().__init__(problems, settings, state)

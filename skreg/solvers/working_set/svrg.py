@@ -30,7 +30,7 @@ from skreg.losses import HalfSquaredError
 from skreg.objectives.certificate import evaluate, feature_curvatures
 from skreg.objectives.optimality import is_better, is_exact, kkt_violations
 from skreg.objectives.problem import null_model, without_offset
-from skreg.solvers.descent import Descent
+from skreg.solvers.descent import ExactDescent
 from skreg.solvers.sgd.state import SGDState
 from skreg.solvers.working_set.conjugate import FIRST_FORCING_TERM
 from skreg.solvers.working_set.newton import MATRIX_SPEED, Newton
@@ -100,25 +100,16 @@ def passes_of_matrix(X, size):
     return size / _SPARSE_SPEED + size**3 / (_FACTOR_SPEED * values)
 
 
-class SVRG(Descent):
+class SVRG(ExactDescent):
     """The descent of one `Problem`: each call of `epoch` is an outer iteration."""
 
-    @staticmethod
-    def obstacle(settings):
-        """Return why this descent cannot serve, as the end of a sentence, or None."""
-        if settings.subgradient:
-            return "is proximal, and mode='subgradient' is not"
-        if settings.early_stopping:
-            return "is at the optimum too soon for early_stopping"
-        if settings.average:
-            return "has no noise for average to remove"
-        if settings.eta0 is not None or settings.schedule != "auto":
-            return "chooses its steps itself, without learning_rate and eta0"
-        return None
+    @classmethod
+    def serves(cls, loss, settings):
+        return loss.max_curvature is not None
 
-    def __init__(self, problem, settings, state, refines=True):
-        self._whole = problem  # with the targets as they came
-        problem, self._offset = without_offset(problem)
+    def __init__(self, problems, settings, state, refines=True):
+        (self._given,) = problems  # with the targets as they came
+        problem, self._offset = without_offset(self._given)
         self._subproblem = without_empty_features(problem)
         self.problem = problem = self._subproblem.problem
         self._refines = refines and n_values(problem.X) < _FEW_VALUES
@@ -184,7 +175,7 @@ class SVRG(Descent):
         (coef,), (intercept,) = self.weights()
         state = SGDState.start(coef, intercept, self._generator, *self._models)
         state.n_steps = self._n_iterations * len(self.problem.rows)
-        state.has_seen(self._whole)
+        state.has_seen(self._given)
         return state
 
     def weights(self):
