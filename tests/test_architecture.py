@@ -72,9 +72,9 @@ def test_storage_is_asked_for_in_few_places():
         "solvers/path/solve_path",
         "solvers/sgd/columns",
         "solvers/sgd/state",
+        "solvers/working_set/cost_model",
         "solvers/working_set/newton",
         "solvers/working_set/subproblems",
-        "solvers/working_set/svrg",
     }
 
 

@@ -13,8 +13,8 @@ from skreg.solvers.descent import ExactDescent
 from skreg.solvers.kinked.dual_ascent import DualAscent
 from skreg.solvers.kinked.multipliers import Multipliers
 from skreg.solvers.sgd.state import SGDState
+from skreg.solvers.working_set.cost_model import passes_of_matrix
 from skreg.solvers.working_set.subproblems import without_empty_features
-from skreg.solvers.working_set.svrg import passes_of_matrix
 
 # The method of multipliers solves about so many models of the smooth problem, and takes so
 # many epochs' time at most if no matrix is at hand.

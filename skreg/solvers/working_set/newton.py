@@ -31,6 +31,7 @@ from skreg.objectives.optimality import (
     smooth_gradient,
 )
 from skreg.solvers.working_set.conjugate import FIRST_FORCING_TERM, conjugate_gradients
+from skreg.solvers.working_set.cost_model import MATRIX_SPEED
 from skreg.solvers.working_set.quadratic import (
     MOST_WORK,
     SMALLEST_PIVOT,
@@ -48,11 +49,9 @@ _FEW_HALVINGS = 4
 _MORE_THAN_PROMISED = 1.5
 # Objectives that differ by so many roundings are as good as equal for that.
 _DOUBT = 100.0
-# Rows per feature in the first sample for the matrix, and how the sample grows.
+# Rows per feature in the first sample for the matrix, which costs about one pass over all
+# rows if that allows for more of them, and how the sample grows.
 _ROWS_PER_FEATURE = 8
-# A row enters the matrix at the price of a pass over it per this many features. The
-# first sample costs about one pass over all rows, if that allows for more rows.
-MATRIX_SPEED = 20
 _GROWTH = 4
 # A matrix is taken anew where it costs less than the steps that it would still need, but
 # for these, which a new one needs, too; a step costs about a pass.

@@ -20,20 +20,19 @@ import functools
 import numpy as np
 
 from skreg.data.matrices import (
-    CSR,
     checked_row_norms,
     column_counts,
     n_values,
     take_columns,
 )
-from skreg.losses import HalfSquaredError
 from skreg.objectives.certificate import evaluate, feature_curvatures
 from skreg.objectives.optimality import is_better, is_exact, kkt_violations
 from skreg.objectives.problem import null_model, without_offset
 from skreg.solvers.descent import ExactDescent
 from skreg.solvers.sgd.state import SGDState
 from skreg.solvers.working_set.conjugate import FIRST_FORCING_TERM
-from skreg.solvers.working_set.newton import MATRIX_SPEED, Newton
+from skreg.solvers.working_set.cost_model import CostModel
+from skreg.solvers.working_set.newton import Newton
 from skreg.solvers.working_set.row_model import is_affordable, sharpened
 from skreg.solvers.working_set.row_steps import RowSteps
 from skreg.solvers.working_set.subproblems import (
@@ -43,61 +42,19 @@ from skreg.solvers.working_set.subproblems import (
 )
 from skreg.solvers.working_set.unpenalized import judge, may_be_separated, needs_judgement
 
-# The matrix of a model is held for at most this many features, or if steps on rows have
-# ceased to serve, for the second number of them.
-_LARGEST_MATRIX = 1000
-_LARGEST_LATE_MATRIX = 1500
-# The first working set; later ones may have twice as many features as the support.
-_FIRST_FEATURES = 100
 # A working set is not worth a copy if it has more than this part of all features, or if
 # there are not more features than these.
 _NEARLY_ALL = 0.6
 _FEW_FEATURES = 128
-# With fewer rows, neither steps on them nor doing without a matrix pays.
-_MANY_ROWS = 1000
-_EPOCHS_PER_ITERATION = 3
-# or as many as promise to be enough, with a margin, if they are not too many.
-_MARGIN = 1.1
-_MOST_EPOCHS = 6
-# An outer iteration on rows costs about as much as this many passes over all rows. Where
-# the matrix of a model costs more than the second number, products with it are tried first.
-_PASSES_PER_ITERATION = 5
-# A matrix of sparse data costs a pass per this many features, and to factorize it a pass
-# for this many flops (times 1/3) a value. It is not held if that is more than some products
-# with it cost, unless it is small. To copy the columns and pass over them is 3 passes.
-_SPARSE_SPEED = 100
-_FACTOR_SPEED = 150
-_PRODUCTS = 30
-_SMALL_MATRIX = 300
-_PASSES_OF_COPY = 3
-_TRIAL = 20
-# Newton's method needs about so many matrices, unless the model is the objective itself.
-_MATRICES = 3
-# The support stands still when at most this part of it changes in an outer iteration.
-_STILL = 0.05
-# A good outer iteration leaves at most this part of the gap.
-_GOOD = 0.5
-# In so many outer iterations the gap has to become half as large.
-_PATIENCE = 30
 # Newton's method on some features ends at these parts of the target and of their first gap,
 # the latter times their share of all values: that much less its steps cost.
 _OF_TARGET = 0.3
 _OF_GAP = 0.1
-# Sparse rows with no more elements, zeros included, may be made dense to be rotated.
-_FEW_ELEMENTS = 2_000_000
 # The estimate of a gap without a penalty is to be this much smaller.
 _OF_ESTIMATE = 0.01
 # Problems with fewer values are solved to rounding: it costs a few milliseconds.
 _FEW_VALUES = 100_000
 _REFINEMENTS = 10
-
-
-def passes_of_matrix(X, size):
-    """Return how many passes over all rows cost as much as the matrix of a model."""
-    if not isinstance(X, CSR):
-        return size / MATRIX_SPEED
-    values = max(n_values(X), 1)
-    return size / _SPARSE_SPEED + size**3 / (_FACTOR_SPEED * values)
 
 
 class SVRG(ExactDescent):
@@ -124,23 +81,16 @@ class SVRG(ExactDescent):
         self._shuffle = settings.shuffle
         self._norms = None
         self._counts = None
-        self._rows_rate = None
+        self._costs = CostModel(problem)
         self._target = 0.0
         self._reset()
 
     def _reset(self):
         self._feature_curvatures = feature_curvatures(self.problem)
-        self._n_iterations = 0
-        self._n_stuck = 0
-        self._gaps = []
+        self._costs.reset(self.problem)
         self._forcing_term = FIRST_FORCING_TERM
         self._n_refined = 0
         self._polished = False
-        self._last_stepped_on_rows = False
-        self._iterations_left = np.inf
-        self._rows_serve = True
-        self._products_serve = True
-        self._tries_rows = False
         self._row_steps = None
         self._rotation = None
 
@@ -174,7 +124,7 @@ class SVRG(ExactDescent):
         """The state from which plain steps would go on."""
         (coef,), (intercept,) = self.weights()
         state = SGDState.start(coef, intercept, self._generator, *self._models)
-        state.n_steps = self._n_iterations * len(self.problem.rows)
+        state.n_steps = self._costs.n_iterations * len(self.problem.rows)
         state.has_seen(self._given)
         return state
 
@@ -200,16 +150,11 @@ class SVRG(ExactDescent):
         but not forever: an objective may have no minimum.
         """
         if not converged:
-            return self._n_stuck > 1 or self._crawls()
+            return self._costs.n_stuck > 1 or self._costs.crawls
         self._n_refined += 1
         exact = is_exact(self._evaluation) and self._polished
-        enough = exact or self._n_stuck > 0 or self._n_refined > _REFINEMENTS
+        enough = exact or self._costs.n_stuck > 0 or self._n_refined > _REFINEMENTS
         return enough or not self._refines
-
-    def _crawls(self):
-        """Return whether the gap has not become half as large for many outer iterations."""
-        gaps = self._gaps
-        return len(gaps) > _PATIENCE and min(gaps) > 0.5 * min(gaps[:-_PATIENCE])
 
     def start(self, nulls):
         """Evaluate the first weights; weights of 0 begin with the best intercept."""
@@ -224,40 +169,24 @@ class SVRG(ExactDescent):
     def epoch(self, target):
         """Take an outer iteration; a gap of `target` is small enough."""
         gap, support = self._evaluation.certificate.suboptimality, self._coef != 0.0
-        self._target = target
-        n_epochs = self._n_epochs()
+        self._target, served = target, None
         scores = self._scores()
-        n_candidates, size = np.count_nonzero(scores), self._working_size(scores)
-        rows = self._steps_on_rows(size, n_candidates)
-        if rows:
-            moved = self._step_on_rows(n_epochs)
-        elif self._tries_products(n_candidates) and gap > target > 0.0:
-            moved = self._try_products(n_candidates, target)
+        n_candidates, n_support = np.count_nonzero(scores), np.count_nonzero(support)
+        choice = self._costs.choose(n_candidates, n_support, gap, target)
+        if choice.method == "rows":
+            moved = self._step_on_rows(choice.n_epochs)
+        elif choice.method == "products":
+            moved, served = self._try_products(n_candidates, target)
         else:
-            moved = self._run_newton(scores, size, 0.0 if self._refines else target)
-        self._n_stuck = 0 if moved else self._n_stuck + 1
+            goal = 0.0 if self._refines else target
+            moved = self._run_newton(scores, choice.size, goal)
         if needs_judgement(self.problem, self._evaluation.certificate, target):
             self._judge(target)
         if not moved and self._rounding_may_hide(target):
             self._evaluation = sharpened(self.problem, self._coef, self._evaluation)
-        self._gaps.append(self._evaluation.certificate.suboptimality)
-        self._n_iterations += 1
-        self._last_stepped_on_rows = rows
-        left = self._evaluation.certificate.suboptimality
-        self._iterations_left = np.inf
-        if 0.0 < left < gap and target > 0.0:
-            self._iterations_left = np.log(max(left / target, 1.0)) / np.log(gap / left)
-            if rows:
-                self._iterations_left *= n_epochs / _EPOCHS_PER_ITERATION
-        if rows:
-            rate = np.log(max(gap / left, 1.0)) if left > 0.0 else np.inf
-            self._rows_rate = rate * _EPOCHS_PER_ITERATION / n_epochs
-        good = self._evaluation.certificate.suboptimality <= _GOOD * gap
-        if rows and moved and self.problem.l1 > 0.0:
-            n_changed = np.count_nonzero(support != (self._coef != 0.0))
-            self._rows_serve = n_changed > _STILL * np.count_nonzero(support)
-        else:
-            self._rows_serve = good == rows
+        gaps = gap, self._evaluation.certificate.suboptimality
+        supports = support, self._coef != 0.0
+        self._costs.record(choice, gaps, target, supports, moved, served)
 
     def _judge(self, target):
         """Find out whether an estimate below the target can be trusted."""
@@ -286,72 +215,9 @@ class SVRG(ExactDescent):
         scores[self._coef != 0.0] = np.inf
         return scores
 
-    def _working_size(self, scores):
-        """Return how many features the next working set has."""
-        if self.problem.l1 == 0.0:
-            return self.problem.n_features
-        n_candidates, n_support = np.count_nonzero(scores), np.count_nonzero(self._coef)
-        size = min(n_candidates, max(_FIRST_FEATURES, 2 * n_support))
-        if n_support <= self._largest_matrix:
-            size = min(size, self._largest_matrix)
-        return size
-
-    @property
-    def _largest_matrix(self):
-        largest = _LARGEST_MATRIX if self._rows_serve else _LARGEST_LATE_MATRIX
-        if self._is_sparse:  # products with the matrix may be cheaper than its factors
-            products = _PRODUCTS * _FACTOR_SPEED * n_values(self.problem.X)
-            largest = min(largest, max(_SMALL_MATRIX, int(products ** (1 / 3))))
-        return largest
-
-    def _steps_on_rows(self, size, n_candidates):
-        if self._n_stuck:
-            return not self._last_stepped_on_rows
-        if self._rotates:
-            return False
-        if size > self._largest_matrix:
-            return self._rows_serve
-        if len(self.problem.rows) < _MANY_ROWS:
-            return False
-        if self._is_sparse:
-            return self._rows_promise(size, n_candidates)
-        if self._n_iterations == 0:
-            return n_candidates > _LARGEST_MATRIX
-        if self._tries_rows:
-            return True
-        needed = 1 if isinstance(self.problem.loss, HalfSquaredError) else _MATRICES
-        return (
-            self._last_stepped_on_rows
-            and self._iterations_left * _PASSES_PER_ITERATION
-            < (needed * self._passes_of_matrix(size))
-        )
-
-    def _rows_promise(self, size, n_candidates):
-        """Return whether steps on sparse rows promise to be cheaper than two matrices."""
-        if self._n_iterations > 0 and not self._last_stepped_on_rows:  # a matrix has served
-            return False
-        other = 2.0 * (_PASSES_OF_COPY + self._passes_of_matrix(size))
-        if self._rows_rate is None:
-            return n_candidates > _LARGEST_MATRIX or other > 3.0 * _PASSES_PER_ITERATION
-        gap = self._evaluation.certificate.suboptimality
-        if not gap > self._target > 0.0:
-            return False
-        way = np.log(gap / self._target)
-        return way * _PASSES_PER_ITERATION < other * self._rows_rate
-
-    def _passes_of_matrix(self, size):
-        return passes_of_matrix(self.problem.X, size)
-
-    def _n_epochs(self):
-        """Return how many epochs on rows the next outer iteration would have."""
-        left = _MARGIN * _EPOCHS_PER_ITERATION * self._iterations_left
-        if self._last_stepped_on_rows and left <= _MOST_EPOCHS:
-            return max(1, int(np.ceil(left)))
-        return _EPOCHS_PER_ITERATION
-
     def _step_on_rows(self, n_epochs):
         """Take steps on all rows; return whether that leads to better weights."""
-        self._polished = self._tries_rows = False
+        self._polished = False
         if self._row_steps is None:
             if self._norms is None:
                 self._norms = checked_row_norms(self.problem.X, self.problem.rows)
@@ -369,27 +235,14 @@ class SVRG(ExactDescent):
             coef, intercept = self._row_steps.epoch()
         return self._accept(coef, intercept, self._evaluate(coef, intercept))
 
-    @property
-    def _rotates(self):
-        """Whether there are so few rows that they replace the features."""
-        n_rows, n_features = self.problem.X.shape
-        few = 2 * n_rows <= n_features and n_rows <= _LARGEST_MATRIX
-        if self._is_sparse:
-            weak = not self.problem.is_penalized
-            return few and weak and n_rows * n_features <= _FEW_ELEMENTS
-        return few and self.problem.l1 == 0.0
-
-    @property
-    def _is_sparse(self):
-        return isinstance(self.problem.X, CSR)
-
     def _run_newton(self, scores, size, target):
         """Run Newton's method; return whether that leads to better weights."""
-        explicit = size <= self._largest_matrix or self._rotates
+        rotates = self._costs.rotates
+        explicit = size <= self._costs.largest_matrix or rotates
         self._row_steps = None
         self._polished = is_exact(self._evaluation)
         evaluation = None
-        if self._rotates:
+        if rotates:
             self._rotation = self._rotation or Rotation(self.problem)
             subproblem = self._rotation
         elif size >= _NEARLY_ALL * len(scores) or len(scores) <= _FEW_FEATURES:
@@ -408,7 +261,7 @@ class SVRG(ExactDescent):
         self._run(newton, max(_OF_TARGET * target, _OF_GAP * share * first_gap))
         self._forcing_term = newton.forcing_term
         coef = subproblem.expand(newton.coef)
-        if self._rotates:  # its predictions are not exact
+        if rotates:  # its predictions are not exact
             evaluation = self._evaluate(coef, newton.intercept)
         else:
             evaluation = newton.evaluation.of_whole(
@@ -441,21 +294,14 @@ class SVRG(ExactDescent):
             self._newton.move_to(self.problem, *here, explicit, self._evaluation)
         return self._newton
 
-    def _tries_products(self, n_candidates):
-        many_rows = len(self.problem.rows) >= _MANY_ROWS
-        dear = self._passes_of_matrix(n_candidates) > _TRIAL
-        return self._products_serve and many_rows and dear and not self._is_sparse
-
     def _try_products(self, n_candidates, target):
         """Do without a matrix what can be done at its price.
 
-        Return whether that leads to better weights.
+        Return whether that leads to better weights, and to the target.
         """
         newton = Newton(self.problem, self._coef, self._intercept, False, self._evaluation)
-        budget = self._passes_of_matrix(n_candidates)
-        self._products_serve = newton.run_products(target, budget)
-        self._tries_rows = not self._products_serve
-        return self._accept(newton.coef, newton.intercept, newton.evaluation)
+        served = newton.run_products(target, self._costs.passes_of_matrix(n_candidates))
+        return self._accept(newton.coef, newton.intercept, newton.evaluation), served
 
     def _accept(self, coef, intercept, evaluation):
         """Go to other weights if they are better; return whether they are."""
