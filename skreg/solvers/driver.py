@@ -61,20 +61,20 @@ def minimize(problems, name, settings, states, stopping, scores, n_jobs=None):
 
     Matrices are multiplied on one thread: those of a model are small.
     """
-
-    def solve(descent, models):
-        nulls = [null_model(problems[k]) for k in models]
-        own_scores = [scores[k] for k in models]
-        found = run(descent, settings, stopping, nulls, own_scores)
-        return zip(models, found, strict=True)
-
+    states = _grouped(problems, name, settings, states, n_jobs)
+    descents = _descents(problems, name, settings, states)
+    runs = (
+        (descent, settings, stopping, _nulls(own), [scores[k] for k in models])
+        for descent, own, models in descents
+    )
     with single_threaded_blas():
-        groups = _descents(problems, name, settings, states, n_jobs)
-        solutions = dict(chain.from_iterable(_in_threads(solve, groups, n_jobs)))
-    for _, solution in sorted(solutions.items()):
+        found = _each(run, runs, n_jobs)
+    models = chain.from_iterable(state.models for state in states)
+    solutions = dict(sorted(zip(models, chain.from_iterable(found), strict=True)))
+    for solution in solutions.values():
         if solution.warning:
             warnings.warn(solution.warning, ConvergenceWarning, stacklevel=3)
-    return [solutions[k] for k in range(len(problems))]
+    return list(solutions.values())
 
 
 def take_epoch(problems, settings, states, n_jobs=None):
@@ -84,7 +84,7 @@ def take_epoch(problems, settings, states, n_jobs=None):
     their losses are as large as those that `Monitor` refuses, and larger than before.
     """
 
-    def take(descent, _):
+    def take(descent):
         before = descent.sampled_losses()
         descent.epoch()
         after = descent.sampled_losses()
@@ -93,30 +93,42 @@ def take_epoch(problems, settings, states, n_jobs=None):
             raise divergence(settings)
         return descent.state
 
-    groups = _descents(problems, "sgd", settings, states, n_jobs)
-    return list(_in_threads(take, groups, n_jobs))
+    states = _grouped(problems, "sgd", settings, states, n_jobs)
+    descents = _descents(problems, "sgd", settings, states)
+    return _each(take, ((descent,) for descent, *_ in descents), n_jobs)
 
 
-def _descents(problems, name, settings, states, n_jobs):
-    """Yield descents, and the numbers of the problems that are theirs."""
+def _grouped(problems, name, settings, states, n_jobs):
+    """Return states of the same models: together where they can share a pass."""
     share = name == "sgd" and can_share(problems, settings)
-    for state in grouped(states, n_jobs) if share else split(states):
+    return grouped(states, n_jobs) if share else split(states)
+
+
+def _descents(problems, name, settings, states):
+    """Yield descents, their problems, and which these are."""
+    for state in states:
         own = [problems[k] for k in state.models]
         with np.errstate(all="ignore"):
-            yield descent_for(name, own, settings, state), state.models
+            descent = descent_for(name, own, settings, state)
+        yield descent, own, state.models
 
 
-def _in_threads(function, groups, n_jobs):
-    """Call a function with each of `groups`, and return what it returns in order."""
+@np.errstate(all="ignore")
+def _nulls(problems):
+    return [null_model(problem) for problem in problems]
 
-    def call(*group):
-        with np.errstate(all="ignore"):  # each thread has its own
-            return function(*group)
 
+def _each(function, jobs, n_jobs):
+    """Return what a function returns for each of some arguments, in order."""
     if effective_n_jobs(n_jobs) == 1:
-        return [call(*group) for group in groups]
-    jobs = (delayed(call)(*group) for group in groups)
-    return Parallel(n_jobs=n_jobs, require="sharedmem")(jobs)
+        return [_quietly(function, job) for job in jobs]
+    calls = (delayed(_quietly)(function, job) for job in jobs)
+    return Parallel(n_jobs=n_jobs, require="sharedmem")(calls)
+
+
+def _quietly(function, job):
+    with np.errstate(all="ignore"):  # each thread has its own
+        return function(*job)
 
 
 def run(descent, settings, stopping, nulls, scores):

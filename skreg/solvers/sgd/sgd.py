@@ -197,9 +197,8 @@ class SGD(PlainDescent):
     def epoch(self, target=None):
         state, n_features = self.state, self.problem.n_features
         for part in self._calls(self._order.draw(state.generator)):
-            for plan in self._rescaled(*self._step_sizes.plan(state, part)):
-                for piece in self._begun_at_targets(plan):
-                    self._take(piece)
+            for plan in self._pieces(part):
+                self._take_steps(plan)
             n_before = state.n_steps - 1
             if self._discounts and state.n_steps == next_discount(n_before, n_features):
                 n_discounts = discounts_per_doubling(n_before, n_features)
@@ -219,8 +218,17 @@ class SGD(PlainDescent):
             yield sequence.part(start, stop)
             start = stop
 
-    def _take(self, plan):
-        """Take the steps of a plan, and update the tail average when that is due."""
+    def _pieces(self, sequence):
+        """Plan the steps on some rows, and yield what can be done at a time."""
+        for plan in self._rescaled(*self._step_sizes.plan(self.state, sequence)):
+            for piece in self._begun_at_targets(plan):
+                yield from self._until_updates(piece)
+
+    def _until_updates(self, plan):
+        """Cut a plan where the tail average is due, and yield the pieces.
+
+        What they add up to is recorded when the next one is asked for.
+        """
         state, start, n = self.state, 0, len(plan.order)
         while start < n:
             stop, due = n, False
@@ -229,7 +237,7 @@ class SGD(PlainDescent):
                 wait = update - state.n_steps
                 stop, due = min(n, start + wait), start + wait <= n
             state.sums = self._sums()
-            self._take_steps(plan.part(start, stop))
+            yield plan.part(start, stop)
             if state.sums is not None:
                 state.n_averaged += stop - start
             state.n_steps += stop - start
