@@ -389,3 +389,27 @@ def test_given_weights_keep_classes_apart_from_those_that_begin_at_zero(rng):
     for k in range(4):
         alone = clone(model).fit(X, y == k, coef_init=start[k : k + 1]).fit(X, y == k)
         assert_allclose(model.coef_[k], alone.coef_[0], rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "auto"])
+def test_threads_fit_more_classes_than_they_are(rng, solver):
+    X, y = rng.normal(size=(100, 5)), rng.integers(7, size=100)
+    model = SGDRegularizedClassifier(solver=solver, tol=1e-2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        one, two = (clone(model).set_params(n_jobs=n).fit(X, y) for n in (1, 2))
+    assert_array_equal(one.coef_, two.coef_)
+    assert_array_equal(one.partial_fit(X, y).coef_, two.partial_fit(X, y).coef_)
+
+
+def test_failed_fits_leave_numpy_as_it_was(rng):
+    X, y = rng.normal(size=(50, 20)), rng.integers(5, size=50)
+    model = SGDRegularizedClassifier(eta0=1e9, learning_rate="constant", penalty=None)
+    with np.errstate(all="warn"):
+        before = np.geterr()
+        for storage in (np.asarray, sparse.csr_matrix):
+            with pytest.raises(ValueError, match="diverged") as caught:
+                model.partial_fit(storage(X), y, classes=range(5))
+            assert np.geterr() == before
+            del caught
+            assert np.geterr() == before

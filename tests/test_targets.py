@@ -139,3 +139,22 @@ def test_targets_to_validate_on_are_as_many(data):
             model.fit(X, y)
     with pytest.raises(ValueError, match="y must be a vector"):
         skreg.objective(X, Y, np.zeros(6))
+
+
+def test_each_target_has_a_scale_of_its_own(data):
+    X, Y = data
+    X, Y = sparse.csr_matrix(X), Y * [1e-6, 1.0, 100.0]
+    for settings in ({"learning_rate": "constant", "eta0": 0.05}, {}):
+        model = SGDRegularizedRegressor(random_state=0, **settings)
+        alone = [clone(model) for _ in range(3)]
+        changes = [{}, {"learning_rate": "adagrad"}, {}, {"loss": "huber"}]
+        if "eta0" in settings:
+            changes = [{}] * 3
+        for changed in changes:
+            for one in (model, *alone):
+                one.set_params(loss="squared_error", learning_rate="auto")
+                one.set_params(**settings | changed)
+            model.partial_fit(X, Y)
+            for k, one in enumerate(alone):
+                one.partial_fit(X, Y[:, k])
+                assert_array_equal(model.coef_[k], one.coef_)

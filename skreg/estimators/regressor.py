@@ -276,7 +276,7 @@ class SGDRegularizedRegressor(RegressorMixin, SGDRegularizedModel):
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Features of rows to validate on. With `early_stopping` they take the place of
             rows held out from `X`.
-        y_val : array-like of shape (n_val,), default=None
+        y_val : array-like of shape (n_val,) or (n_val, n_targets), default=None
             Targets of the rows of `X_val`.
 
         Returns

@@ -111,7 +111,7 @@ def alpha_max(
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Features.
-    y : array-like of shape (n_samples,)
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Targets, or labels of at least two classes; with more than two the largest alpha of
         all one-against-all problems is returned.
     loss : str, default="squared_error"
@@ -198,7 +198,7 @@ def alpha_grid(
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Features.
-    y : array-like of shape (n_samples,)
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Targets, or labels of at least two classes.
     n_alphas : int, default=100
         Length of the grid.

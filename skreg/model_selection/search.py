@@ -109,7 +109,7 @@ class _RegularizedCV(SearchRouter, WithHints):
             Groups of the rows, for a `cv` that asks for them.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Features of rows to score on instead of `cv`; all of `X` is then learned from.
-        y_val : array-like of shape (n_val,), default=None
+        y_val : array-like of shape (n_val,) or (n_val, n_targets), default=None
             Targets of the rows of `X_val`.
         **params : dict
             With ``enable_metadata_routing=True``, what else `cv` and `scoring` have
@@ -402,8 +402,8 @@ class SGDRegularizedRegressorCV(_ScoreMixin, RegressorMixin, _RegularizedCV):
         Parameter of the losses that have one.
     store_path : {"auto", "dense", "sparse"} or None, default="auto"
         How to keep the weights of all alphas in `coef_path_`: as an array, as a SciPy CSC
-        matrix, or not at all, which also ends the
-        last path at the chosen alpha. "auto" is sparse if `X` is sparse and has fewer
+        matrix (a list of them with several targets), or not at all, which fits the chosen
+        alpha only. "auto" is sparse if `X` is sparse and has fewer
         values than the array would have.
     n_jobs : int, default=None
         Threads for the paths of the folds.
@@ -585,8 +585,8 @@ class SGDRegularizedClassifierCV(_ScoreMixin, ClassifierMixin, _RegularizedCV):
         "balanced" ones are those of the training rows.
     store_path : {"auto", "dense", "sparse"} or None, default="auto"
         How to keep the weights of all alphas in `coef_path_`: as an array, as a SciPy CSC
-        matrix (a list of them with more than two classes), or not at all, which also ends
-        the last path at the chosen alpha. "auto" is sparse if `X` is sparse and has fewer
+        matrix (a list of them with more than two classes), or not at all, which fits the
+        chosen alpha only. "auto" is sparse if `X` is sparse and has fewer
         values than the array would have.
     n_jobs : int, default=None
         Threads for the paths of the folds.

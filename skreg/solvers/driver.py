@@ -88,7 +88,8 @@ def take_epoch(problems, settings, states, n_jobs=None):
         before = descent.sampled_losses()
         descent.epoch()
         after = descent.sampled_losses()
-        most = DIVERGED * reference(descent.problem.loss, descent.state.largest_null)
+        nulls = descent.state.largest_nulls
+        most = [DIVERGED * reference(descent.problem.loss, null) for null in nulls]
         if not ((after <= most) | (after <= before)).all():
             raise divergence(settings)
         return descent.state

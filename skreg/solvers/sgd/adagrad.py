@@ -83,7 +83,7 @@ class AdaGrad(PlainDescent):
             )
         self._adjust_state()
         if not self.is_scale_free:
-            self._record_null()
+            self._record_nulls()
 
     @property
     def is_scale_free(self):
@@ -192,8 +192,9 @@ class AdaGrad(PlainDescent):
         if not (self.is_scale_free and self._is_regression):
             return [(0, len(order), self._eta0)]
         from_zero = not self.problem.fit_intercept  # where predictions start
-        targets, widths = self.state.targets.widen(self.problem.y[order], from_zero)
-        self.state.targets = targets
+        (targets,) = self.state.targets
+        targets, widths = targets.widen(self.problem.y[order], from_zero)
+        self.state.targets = (targets,)
         # Powers of two change seldom. As long as all targets are one, any will do.
         _, exponents = np.frexp(widths)
         cuts = np.flatnonzero(np.diff(exponents)) + 1

@@ -73,11 +73,11 @@ class PlainDescent(Descent):
         weight_bytes = 8 * self.problem.n_features if self._moves_all_weights else 64
         return len(self.problems) * max(bytes_per_row(self.problem.X), weight_bytes)
 
-    def _record_null(self):
-        """Record the objective without weights, by which steps are seen to diverge."""
-        problem = self.problem
-        y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
-        self.state.has_null(y, weights, problem.loss)
+    def _record_nulls(self):
+        """Record objectives without weights, by which steps are seen to diverge."""
+        rows, weights = self.problem.rows, self.problem.sample_weight[self.problem.rows]
+        targets = [problem.y[rows] for problem in self.problems]
+        self.state.has_nulls(targets, weights, self.problem.loss)
 
     def weights(self):
         return self.state.weights()
@@ -122,7 +122,7 @@ class SGD(PlainDescent):
         self._step_sizes = StepSizes(self.problem, settings)
         self._adjust_state()
         if not self.is_scale_free:
-            self._record_null()
+            self._record_nulls()
 
     @property
     def _moves_all_weights(self):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,8 @@ from skreg.solvers.sgd.statistics import (
 )
 
 _FEATURES_AT_A_TIME = 1 << 14
+# What a state holds of each model, beside its columns.
+_OF_EACH_MODEL = ("models", "largest_nulls", "targets")
 # Weights that began at 0 are out of scale for no more steps than these.
 _TENTATIVE = 100
 
@@ -62,9 +65,10 @@ class SGDState:
     longest_step: float = 0.0  # see `SGD._rescaled`
     strengths: Strengths | None = None  # of the steps taken so far
     from_zero: bool = False  # whether all was 0 at the start
-    largest_null: float = 0.0  # objective of no weights, among those of all rows of a call
+    # For each model the largest objective of no weights, on all rows of a call.
+    largest_nulls: tuple = (0.0,)
     rows: RowStatistics = NO_ROWS
-    targets: TargetStatistics = NO_TARGETS
+    targets: tuple[TargetStatistics, ...] = (NO_TARGETS,)  # of each model
     sums: Sums | None = None
     n_averaged: int = 0
     tail: TailAverage | None = None
@@ -94,7 +98,10 @@ class SGDState:
             iterate=_side_by_side([state.iterate for state in states]),
             sums=first.sums and _side_by_side([state.sums for state in states]),
             tail=tail,
-            models=tuple(model for state in states for model in state.models),
+            **{
+                name: tuple(chain.from_iterable(getattr(state, name) for state in states))
+                for name in _OF_EACH_MODEL
+            },
             generator=first.generator.copy(),
         )
 
@@ -103,7 +110,8 @@ class SGDState:
         if self.n_models == 1:
             return self
         columns = self._with(partial(_column, m=m), partial(_column, m=m))
-        return replace(columns, models=self.models[m : m + 1])
+        of_model = {name: getattr(self, name)[m : m + 1] for name in _OF_EACH_MODEL}
+        return replace(columns, **of_model)
 
     @property
     def n_models(self):
@@ -117,14 +125,15 @@ class SGDState:
         """
         y, weights = problem.y[problem.rows], problem.sample_weight[problem.rows]
         self.rows = RowStatistics.of(problem, weights)
-        self.targets = TargetStatistics.of(y, weights, problem.fit_intercept)
-        self.has_null(y, weights, problem.loss)
+        self.targets = (TargetStatistics.of(y, weights, problem.fit_intercept),)
+        self.has_nulls([y], weights, problem.loss)
         self.from_zero = False
 
-    def has_null(self, y, weights, loss):
-        """Record the objective without weights, of weighted targets."""
-        total, _ = constant_pass(y, weights, 0.0, loss)
-        self.largest_null = max(self.largest_null, float(total / weights.sum()))
+    def has_nulls(self, targets, weights, loss):
+        """Record the objectives without weights, of the weighted targets of each model."""
+        totals = [constant_pass(y, weights, 0.0, loss)[0] for y in targets]
+        nulls = [float(total / weights.sum()) for total in totals]
+        self.largest_nulls = tuple(map(max, self.largest_nulls, nulls))
 
     def leave_adagrad(self):
         """Go on with plain steps from where AdaGrad steps have led."""

@@ -161,8 +161,9 @@ class StepSizes:
         if self._classifies or not needed:
             return None
         y = problem.y[order]
-        added = state.targets.add(y, weights, problem.fit_intercept)
-        state.targets, deviations = added
+        (targets,) = state.targets
+        targets, deviations = targets.add(y, weights, problem.fit_intercept)
+        state.targets = (targets,)
         return deviations
 
     def _longest_steps(self, deviations):
