@@ -132,7 +132,8 @@ class AdaGrad(PlainDescent):
         self._begin(sequence.order[0])
         for first in range(0, len(sequence.order), self._rows_per_call):
             part = sequence.part(first, first + self._rows_per_call)
-            rows, found = state.rows.add(self.problem, part.order)
+            weights, are_equal = self.problem.sample_weight, self._has_equal_weights
+            rows, found = state.rows.add(weights, part.order, are_equal)
             state.rows = rows.forget_lengths()
             for start, stop, eta in self._pieces(part.order):
                 self._rescale(eta)

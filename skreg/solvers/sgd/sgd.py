@@ -46,6 +46,8 @@ class PlainDescent(Descent):
         self._order = Order(problem.X, problem.rows, settings.shuffle)
         rows_per_call = max(1, int(_BYTES_PER_CALL / self._bytes_per_step()))
         self._rows_per_call = min(rows_per_call, _ROWS_PER_CALL)
+        row_weights = problem.sample_weight[problem.rows]
+        self._has_equal_weights = bool(row_weights.min() == row_weights.max())
         self._feature_curvatures = feature_curvatures(problem)
         kinked = problem.loss.max_curvature is None and problem.is_penalized
         self._mean_slopes = MeanSlopes() if kinked else None
@@ -119,7 +121,7 @@ class SGD(PlainDescent):
 
     def __init__(self, problems, settings, state):
         super().__init__(problems, settings, state)
-        self._step_sizes = StepSizes(self.problem, settings)
+        self._step_sizes = StepSizes(self.problem, settings, self._has_equal_weights)
         self._adjust_state()
         if not self.is_scale_free:
             self._record_nulls()
@@ -255,9 +257,9 @@ class SGD(PlainDescent):
         numbers, sum_numbers = sgd_epoch(
             problem.X, problem.y, plan, _single(iterate), single, *options
         )
-        state.iterate = Iterate(iterate.coef, *map(np.atleast_1d, numbers))
+        state.iterate = Iterate(iterate.coef, *np.array(numbers)[:, np.newaxis])
         if sums is not None:
-            state.sums = Sums(sums.coef, *map(np.atleast_1d, sum_numbers))
+            state.sums = Sums(sums.coef, *np.array(sum_numbers)[:, np.newaxis])
 
     def _sums(self):
         """Return the sums over iterates, None before the mean begins."""
@@ -350,4 +352,4 @@ class SGD(PlainDescent):
 def _single(part):
     """Return what has the weights of one model, as a vector and numbers."""
     coef, *numbers = part
-    return type(part)(coef[:, 0], *(float(row[0]) for row in numbers))
+    return type(part)(coef[:, 0], *(row.item() for row in numbers))

@@ -1,5 +1,6 @@
 """What plain steps know of the rows and targets that they have seen so far."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,12 @@ _MEASURED_ROWS = 1000
 def running_sum(start, values):
     """Return sums that do not depend on where a sequence of values was cut, to the bit."""
     return np.cumsum(np.append(start, values))[1:]
+
+
+@functools.lru_cache(maxsize=8)
+def _ones(n):
+    """Return an array that nobody changes: fresh memory is slow at first touch."""
+    return np.ones(n)
 
 
 class RowStatistics(NamedTuple):
@@ -40,16 +47,20 @@ class RowStatistics(NamedTuple):
         length_sum = float(weight_sum * (some @ lengths / some.sum()))
         return cls(len(rows), first_weight, weight_sum, square_sum, length_sum)
 
-    def add(self, problem, order):
-        """Return the statistics with further rows, and their `RowWeights`."""
-        all_weights, number = problem.sample_weight[order], self.number + len(order)
-        first = self.first_weight if self.number else float(all_weights[0])
+    def add(self, all_weights, order, are_equal):
+        """Return the statistics with further rows, and their `RowWeights`.
+
+        `are_equal` tells whether `all_weights`, of which the rows have theirs, are.
+        """
+        n_rows, first_weight = len(order), float(all_weights[order[0]])
+        number = self.number + n_rows
+        first = self.first_weight if self.number else first_weight
         counts = np.arange(self.number + 1.0, number + 1.0)
-        if self.weight_sum == self.number and (all_weights == first).all():
-            ones = np.ones(len(order))
+        if are_equal and first == first_weight and self.weight_sum == self.number:
+            ones = _ones(n_rows)
             found, squares = RowWeights(ones, ones, counts, ones), counts
         else:
-            weights = all_weights / first
+            weights = all_weights[order] / first
             sums = running_sum(self.weight_sum, weights)
             squares = running_sum(self.weight_square_sum, weights * weights)
             effects = np.fmin(counts * squares / (sums * sums), counts)

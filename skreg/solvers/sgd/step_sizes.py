@@ -35,11 +35,12 @@ _LARGEST_TARGET_SCALE = 1e100
 
 
 class StepSizes:
-    """The step sizes for a `Problem`; `classifies` tells of the kind of its loss."""
+    """The step sizes for a `Problem`, whose rows may have equal weights."""
 
-    def __init__(self, problem, settings):
+    def __init__(self, problem, settings, has_equal_weights):
         self._problem = problem
         self._settings = settings
+        self._has_equal_weights = has_equal_weights
         self._alpha = problem.l1 + problem.l2
         schedule, self._offset, self.eta0 = settings.schedule, 0.0, settings.eta0
         if schedule == "optimal" and self._alpha == 0.0:  # it would divide by alpha
@@ -72,8 +73,10 @@ class StepSizes:
         """
         problem, order = self._problem, sequence.order
         t = state.n_steps + np.arange(len(order), dtype=np.float64)
-        state.rows, found = state.rows.add(problem, order)
-        implicit_gains, eta0 = np.zeros(len(order)), None
+        state.rows, found = state.rows.add(
+            problem.sample_weight, order, self._has_equal_weights
+        )
+        eta0 = None
         if self.is_scale_free:
             squared = self._squared_lengths[order]
             deviations = self._deviations(state, order, found.weights)
@@ -88,6 +91,7 @@ class StepSizes:
             intercept_steps = intercept_eta0 / (1.0 + t / _INTERCEPT_HORIZON)
         else:
             state.rows = state.rows.forget_lengths()
+            implicit_gains = np.zeros(len(order))
             step_sizes = self.eta0 * self._scheduled(state, t, self.eta0)
             intercept_steps = step_sizes
         if not problem.fit_intercept:
