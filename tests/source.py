@@ -106,6 +106,12 @@ def has_compiled_code(module):
     return any(map(is_compiled, ast.walk(module.tree)))
 
 
+def names(module):
+    """Return the names that stand in a module, without leading underscores."""
+    tokens = tokenize.generate_tokens(io.StringIO(module.text).readline)
+    return {token.string.lstrip("_") for token in tokens if token.type == tokenize.NAME}
+
+
 def asks_for_storage(module):
     """Return whether a module asks for the type of a matrix."""
     calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]

@@ -22,7 +22,7 @@ def test_conjugate_gradients_solve_a_system(rng):
 
 
 @pytest.mark.parametrize("spread", [0.0, 8.0])
-def test_conjugate_gradients_give_up_when_the_pace_is_too_slow(rng, spread):
+def test_conjugate_gradients_give_up_when_progress_is_too_slow(rng, spread):
     directions = np.linalg.qr(rng.normal(size=(200, 200)))[0]
     matrix = (directions * np.exp(spread * rng.random(200))) @ directions.T
     b, products = rng.normal(size=200), []
@@ -38,14 +38,14 @@ def test_conjugate_gradients_give_up_when_the_pace_is_too_slow(rng, spread):
 
 
 def test_conjugate_gradients_hurry_until_no_weight_becomes_0():
-    pace = FIRST_FORCING_TERM.after(FIRST_FORCING_TERM.n_products)  # that was not enough
-    assert pace == ForcingTerm(
+    forcing = FIRST_FORCING_TERM.after(FIRST_FORCING_TERM.n_products)  # that was not enough
+    assert forcing == ForcingTerm(
         FIRST_FORCING_TERM.tolerance, 2 * FIRST_FORCING_TERM.n_products
     )
-    assert pace.after(3) == ForcingTerm(
-        FIRST_FORCING_TERM.tolerance**2, 2 * pace.n_products
+    assert forcing.after(3) == ForcingTerm(
+        FIRST_FORCING_TERM.tolerance**2, 2 * forcing.n_products
     )
     for _ in range(20):
-        pace = pace.after(1)
-    assert 0.0 < pace.tolerance < 0.01
-    assert pace.after(1) == pace
+        forcing = forcing.after(1)
+    assert 0.0 < forcing.tolerance < 0.01
+    assert forcing.after(1) == forcing

@@ -163,17 +163,21 @@ def _solve_in_blocks(problem, penalties, stopping, null, generator, points):
 
     Each block starts from the last weights of the one before.
     """
-    part, norms = (
+    subproblem, norms = (
         without_empty_features(problem),
         checked_row_norms(problem.X, problem.rows),
     )
-    coef, intercept, evaluation = np.zeros(part.problem.n_features), null.intercept, None
+    coef, intercept, evaluation = (
+        np.zeros(subproblem.problem.n_features),
+        null.intercept,
+        None,
+    )
     if points:
-        coef, intercept = part.restrict(points[-1].coef), points[-1].intercept
+        coef, intercept = subproblem.restrict(points[-1].coef), points[-1].intercept
     target = stopping.tol * null.objective
     for first in range(0, len(penalties), LANES):
         group = penalties[first : first + LANES]
-        problems = [part.problem._replace(l1=l1, l2=l2) for l1, l2 in group]
+        problems = [subproblem.problem._replace(l1=l1, l2=l2) for l1, l2 in group]
         if first > 0 or points:
             evaluation = evaluate(problems[0], coef, intercept, None)
         steps = BlockRowSteps(problems, coef, intercept, evaluation, norms, True, generator)
@@ -182,13 +186,13 @@ def _solve_in_blocks(problem, penalties, stopping, null, generator, points):
         for (l1, l2), (coef, intercept, certificate, n_iter) in zip(
             group, found, strict=True
         ):
-            state = SGDState.start(part.expand(coef), intercept, generator)
-            weights = part.expand(coef), intercept
+            state = SGDState.start(subproblem.expand(coef), intercept, generator)
+            weights = subproblem.expand(coef), intercept
             solution = Solution(*weights, n_iter, True, certificate, {}, state, None)
             if not certificate.suboptimality <= target:  # NaN is no certificate
                 descent = SVRG([problem._replace(l1=l1, l2=l2)], _SETTINGS, state)
                 (solution,) = run(descent, _SETTINGS, stopping, [null], [None])
-                coef, intercept = part.restrict(solution.coef), solution.intercept
+                coef, intercept = subproblem.restrict(solution.coef), solution.intercept
             yield solution
 
 

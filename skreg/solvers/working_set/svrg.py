@@ -139,10 +139,6 @@ class SVRG(ExactDescent):
         """Return the weights of the features that rows have, intercept and `Evaluation`."""
         return self._coef, self._intercept, self._evaluation
 
-    def expand(self, coef):
-        """Return the weights of all features, from those that `current` returns."""
-        return self._subproblem.expand(coef)
-
     def ends(self, converged):
         """Return whether to stop: no outer iteration helps, or none is needed.
 
