@@ -270,10 +270,10 @@ class SGDRegularizedModel(WithHints):
         """Return states advanced by one epoch that comes from `partial_fit`."""
         if self.early_stopping:
             raise ValueError("early_stopping must be False with partial_fit.")
-        if self.solver == "svrg":
+        if self.solver not in ("auto", "sgd"):
             raise ValueError(
-                "solver='svrg' needs all rows at once; use solver='sgd' or 'auto' with "
-                "partial_fit."
+                f"solver={self.solver!r} needs all rows at once; use solver='sgd' or "
+                "'auto' with partial_fit."
             )
         self.solver_ = "sgd"
         return take_epoch(problems, self._settings(), states, n_jobs)

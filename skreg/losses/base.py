@@ -15,8 +15,11 @@ A loss states
     implicit_slope(y, a, q, u)
                         the slope after a step of length ``q`` that is taken with it: the
                         root of ``u = derivative(y, a - q * u)``, where the argument ``u``
-                        is a guess,
-    slope_bound         the largest derivative of a regression loss, None if unbounded
+                        is a guess; right to 1e-8 for sizes of ``a`` and ``y`` up to 1e6
+                        and ``q`` up to 1e8, whatever the guess, and in the domain of the
+                        conjugate,
+    slope_bound         the least upper bound of the derivative's size, for a regression
+                        loss, None if there is none
                         (targets -1 and +1 have a scale of their own: None, too),
     insensitivity            the largest error of a regression that costs nothing,
     kinks(y)            where the derivative jumps, each time by 1 (only defined if

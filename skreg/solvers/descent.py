@@ -15,17 +15,19 @@ import numpy as np
 class Descent(ABC):
     """A method at work on problems that share their rows, with a column for each of them.
 
-    It is made of ``(problems, settings, state)``, to go on from the state; problems differ
-    in their targets only. The driver calls `start` once, then `epoch` and `count_nonzero`
-    in turn until all models have ended, and where a certificate is due `weights` and
-    `certify`.
+    It is made of ``(problems, settings, state)``, to go on from the weights of an
+    `SGDState`; problems differ in their targets only. The driver calls `start` once, after
+    which `weights` and `certify` must hold, then `epoch` and `count_nonzero` in turn until
+    all models have ended, and where a certificate is due `weights` and `certify`.
     """
 
     solver = ""  # what users type; methods may share it, see `serves`
     problems: list
-    state: Any  # from which plain steps go on
+    state: Any  # from which plain steps go on, see `SGDState.elsewhere`
     # Whether each epoch ends with a certificate at no price.
     evaluates = True
+    # If not: whether steps come from the rows, so that they suit any scale of the data.
+    is_scale_free = False
     # Whether steps wait for a plateau of the objective.
     adapts = False
     # By how much noise that is there by design raises the objective.
@@ -34,7 +36,10 @@ class Descent(ABC):
 
     @classmethod
     def serves(cls, loss, settings):
-        """Return whether the method is the one of its name for a loss and `SGDSettings`."""
+        """Return whether the method is the one of its name for a loss and `SGDSettings`.
+
+        A loss that no method of a name serves is refused.
+        """
         return True
 
     @classmethod
@@ -43,11 +48,14 @@ class Descent(ABC):
         return None
 
     def start(self, nulls):  # noqa: B027
-        """Begin; `nulls` holds the `NullModel` of each problem."""
+        """Begin; `nulls` holds the `NullModel` of each problem.
+
+        Weights of 0 had better begin with the intercept of that.
+        """
 
     @abstractmethod
     def epoch(self, target):
-        """Take an epoch; a gap of `target` is small enough."""
+        """Take an epoch; a gap of `target` is small enough, if it is not 0."""
 
     @abstractmethod
     def weights(self):
@@ -64,7 +72,10 @@ class Descent(ABC):
         return [int(np.count_nonzero(row)) for row in coef], finite
 
     def ends(self, converged):
-        """Return whether to stop, given whether the gap is small enough."""
+        """Return whether to stop, given whether the gap is small enough.
+
+        A method that has come to rounding, or no further, ends as well.
+        """
         return converged
 
     def reduce_step(self):
@@ -78,8 +89,6 @@ class Descent(ABC):
 
 class ExactDescent(Descent):
     """A descent of one problem to its optimum, whose steps are not the user's to choose."""
-
-    solver = "svrg"
 
     @classmethod
     def obstacle(cls, settings):

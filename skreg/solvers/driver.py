@@ -45,10 +45,17 @@ def solver_for(name, settings):
 
 
 def descent_for(name, problems, settings, state):
-    """Return the descent of a key of `solvers` that serves the loss and the settings."""
+    """Return the descent of a key of `solvers` that serves the loss and the settings.
+
+    Raises ValueError if there is none.
+    """
     loss = problems[0].loss
-    kind = next(kind for kind in solvers()[name] if kind.serves(loss, settings))
-    return kind(problems, settings, state)
+    for kind in solvers()[name]:
+        if kind.serves(loss, settings):
+            return kind(problems, settings, state)
+    raise ValueError(
+        f"solver={name!r} does not take loss={loss.name!r}. Use solver='auto'."
+    )
 
 
 def minimize(problems, name, settings, states, stopping, scores, n_jobs=None):

@@ -103,6 +103,8 @@ class Bracket:
 class KinkedDescent(ExactDescent):
     """The descent of one `Problem`: each call of `epoch` is one of a method."""
 
+    solver = "svrg"
+
     @classmethod
     def serves(cls, loss, settings):
         return loss.max_curvature is None
@@ -176,12 +178,8 @@ class KinkedDescent(ExactDescent):
     @property
     def state(self):
         """The state from which plain steps would go on."""
-        (coef,), (intercept,) = self.weights()
-        state = SGDState.start(coef, intercept, self._generator, *self._models)
-        (problem,) = self.problems
-        state.n_steps = self._n_iterations * len(problem.rows)
-        state.has_seen(problem)
-        return state
+        here = self.weights(), *self.problems, self._generator, self._models
+        return SGDState.elsewhere(*here, self._n_iterations)
 
     def ends(self, converged):
         """Return whether to stop: no outer iteration helps, or none is needed.

@@ -82,6 +82,15 @@ class SGDState:
         return cls(iterate, generator.copy(), (model,), from_zero=from_zero)
 
     @classmethod
+    def elsewhere(cls, weights, problem, generator, models, n_epochs):
+        """Return the state from which plain steps go on where another method has ended."""
+        (coef,), (intercept,) = weights
+        state = cls.start(coef, intercept, generator, *models)
+        state.n_steps = n_epochs * len(problem.rows)
+        state.has_seen(problem)
+        return state
+
+    @classmethod
     def join(cls, states):
         """Return the state of models that are in step, from those of single models."""
         first = states[0]

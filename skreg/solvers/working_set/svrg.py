@@ -60,6 +60,8 @@ _REFINEMENTS = 10
 class SVRG(ExactDescent):
     """The descent of one `Problem`: each call of `epoch` is an outer iteration."""
 
+    solver = "svrg"
+
     @classmethod
     def serves(cls, loss, settings):
         return loss.max_curvature is not None
@@ -122,11 +124,8 @@ class SVRG(ExactDescent):
     @property
     def state(self):
         """The state from which plain steps would go on."""
-        (coef,), (intercept,) = self.weights()
-        state = SGDState.start(coef, intercept, self._generator, *self._models)
-        state.n_steps = self._costs.n_iterations * len(self.problem.rows)
-        state.has_seen(self._given)
-        return state
+        here = self.weights(), self._given, self._generator, self._models
+        return SGDState.elsewhere(*here, self._costs.n_iterations)
 
     def weights(self):
         coef = self._subproblem.expand(self._coef)
