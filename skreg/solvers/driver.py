@@ -139,10 +139,11 @@ def _quietly(function, job):
         return function(*job)
 
 
-def run(descent, settings, stopping, nulls, scores):
+def run(descent, settings, stopping, nulls, scores, with_states=True):
     """Do what `minimize` does, for one descent; each model ends when it may.
 
-    `nulls` holds the `NullModel` of each problem.
+    `nulls` holds the `NullModel` of each problem. Without states, which only plain steps go
+    on from, solutions have none.
     """
     descent.start(nulls)
     has_begun = any(map(np.any, descent.weights()))  # else the objective is known
@@ -166,8 +167,8 @@ def run(descent, settings, stopping, nulls, scores):
         together = len(ended) == len(monitors)
         together = together and not any(monitors[k].returns_best for k in ended)
         for k in ended:
-            state = descent.state
-            if not together:
+            state = descent.state if with_states else None
+            if with_states and not together:
                 state = state.column(active.index(k))
             solutions[k] = monitors[k].solution(state)
         remaining = [m for m, k in enumerate(active) if not monitors[k].ended]

@@ -50,7 +50,7 @@ class Solution(NamedTuple):
     converged: bool
     certificate: Certificate
     history: dict
-    state: object  # models of a block that end together share its state
+    state: object  # models of a block that end together share it; None along paths
     warning: str | None  # why the weights may not be good enough
 
 
@@ -235,7 +235,7 @@ class Monitor:
         return self._standstill.reached(certificate.objective, least_fall)
 
     def solution(self, state):
-        """Return the `Solution`, given the state in which the descent has ended."""
+        """Return the `Solution`, given the state in which the descent ended, or None."""
         found = self._last
         if self._best is not None:
             found = self._best[1]
@@ -244,7 +244,7 @@ class Monitor:
             asked = self._stopping.tol is not None
             self._converged = asked and found.certificate.suboptimality <= self.target
         coef, intercept, certificate = found
-        if self.returns_best:
+        if self.returns_best and state is not None:
             state = state.moved_to(coef, intercept)
         return Solution(
             coef,

@@ -85,7 +85,7 @@ def solve_path(problem, penalties, stopping, generator, moments=None, points=())
     if quadratic is not None:
         # Without a penalty, which comes last, moments tell too little.
         penalized = [penalty for penalty in penalties if any(penalty)]
-        yield from _solve_by_moments(quadratic, penalized, stopping, generator, points)
+        yield from _solve_by_moments(quadratic, penalized, stopping, points)
         points, penalties = (), penalties[len(penalized) :]
     if not penalties:
         return
@@ -105,15 +105,14 @@ def moments_pay(problem, n_penalties):
     return isinstance(problem.loss, HalfSquaredError) and n_features <= most
 
 
-def _solve_by_moments(quadratic, penalties, stopping, generator, points):
+def _solve_by_moments(quadratic, penalties, stopping, points):
     coef = points[-1].coef if points else np.zeros(quadratic.n_features)
     target = stopping.tol * quadratic.null
     for l1, l2 in penalties:
         coef, certificate = quadratic.minimize(l1, l2, coef, target)
         intercept = quadratic.intercept(coef)
-        state = SGDState.start(coef, intercept, generator)
         converged = bool(certificate.suboptimality <= target)
-        yield Solution(coef, intercept, 1, converged, certificate, {}, state, None)
+        yield Solution(coef, intercept, 1, converged, certificate, {}, None, None)
 
 
 def _solve_in_turn(problem, penalties, stopping, null, generator, points):
@@ -126,7 +125,7 @@ def _solve_in_turn(problem, penalties, stopping, null, generator, points):
             if factor > 0.0:
                 descent.start([null])
                 descent.try_weights(*extrapolate(*points, factor))
-        (solution,) = run(descent, _SETTINGS, stopping, [null], [None])
+        (solution,) = run(descent, _SETTINGS, stopping, [null], [None], False)
         points = [*points[-1:], PathPoint(penalty, solution.coef, solution.intercept)]
         yield solution
 
@@ -186,12 +185,12 @@ def _solve_in_blocks(problem, penalties, stopping, null, generator, points):
         for (l1, l2), (coef, intercept, certificate, n_iter) in zip(
             group, found, strict=True
         ):
-            state = SGDState.start(subproblem.expand(coef), intercept, generator)
             weights = subproblem.expand(coef), intercept
-            solution = Solution(*weights, n_iter, True, certificate, {}, state, None)
+            solution = Solution(*weights, n_iter, True, certificate, {}, None, None)
             if not certificate.suboptimality <= target:  # NaN is no certificate
+                state = SGDState.start(*weights, generator)
                 descent = SVRG([problem._replace(l1=l1, l2=l2)], _SETTINGS, state)
-                (solution,) = run(descent, _SETTINGS, stopping, [null], [None])
+                (solution,) = run(descent, _SETTINGS, stopping, [null], [None], False)
                 coef, intercept = subproblem.restrict(solution.coef), solution.intercept
             yield solution
 
