@@ -54,6 +54,9 @@ class _PackageCache(caching.FunctionCache):
     def load_overload(self, sig, target_context):
         try:
             overload = super().load_overload(sig, target_context)
+        except (AttributeError, ImportError):  # an older version, whose names are gone
+            self._start_over()
+            return None
         except Exception as error:
             _warn_once(error)
             return None

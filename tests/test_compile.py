@@ -1,6 +1,7 @@
 """The disk cache: hit by a second process, missed after an edit, never fatal."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,23 @@ def test_edited_formula_misses(warm):
     losses.write_text(text)
     assert hits == "0"
     assert new != coef
+
+
+def test_cache_of_a_version_with_other_names_starts_over(warm):
+    """Types of arguments are kept by name, and names may be gone after an update."""
+    folder, coef = warm
+    kernels = folder / "skreg" / "kernels" / "epochs.py"
+    users = folder / "skreg" / "solvers" / "sgd"
+    before = {path: path.read_text() for path in (kernels, *users.glob("*.py"))}
+    for path, old in before.items():
+        path.write_text(re.sub(r"\bPlan\b", "Schedule", old))
+    assert "class Schedule(" in kernels.read_text()
+    for hits in ("0", "1"):
+        found = run(FIT, folder, folder / "cache", "-Werror").stdout.splitlines()
+        assert found == [coef, hits]
+    for path, old in before.items():
+        path.write_text(old)
+    run(FIT, folder, folder / "cache")  # warms the cache again, for the tests below
 
 
 @pytest.mark.parametrize(
